@@ -1,0 +1,192 @@
+// Package config is the configuration file: its types, its defaults, and a
+// strict reading of it in which every mistake is reported with its line, the
+// value found there, and what is allowed.
+package config
+
+import (
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+)
+
+// Config is a whole configuration file. It is immutable once loaded: a reload
+// makes a new one.
+type Config struct {
+	Targets []Target `yaml:"targets"`
+	Probes  []Probe  `yaml:"probes"`
+}
+
+// Target is what is probed as one: the replicas of one deployment.
+type Target struct {
+	// Name is unique among the targets and is the value of the label "target".
+	Name string `yaml:"name"`
+	// Replicas are the base URLs of the vLLM servers, without credentials and
+	// without a trailing slash. An arm with n replicas uses the first n.
+	Replicas []string `yaml:"replicas"`
+	// Model is the served model's name; empty means the first that
+	// /v1/models lists.
+	Model string `yaml:"model,omitempty"`
+	// GPUsPerReplica times the replicas in use gives the label "gpus".
+	GPUsPerReplica int `yaml:"gpus_per_replica"`
+	// BatchSize is what the deployment declares as --max-num-seqs; 0 means
+	// undeclared, and the label "batch_size" is then empty.
+	BatchSize int `yaml:"batch_size,omitempty"`
+	// Labels are free labels, exported on vllm_prober_target_info alone.
+	Labels map[string]string `yaml:"labels,omitempty"`
+	// Balance says which replica the next request goes to.
+	Balance Balance `yaml:"balance"`
+	// HTTPClient holds TLS, authorization and proxy settings.
+	HTTPClient promconfig.HTTPClientConfig `yaml:"http_client,omitempty"`
+}
+
+// Balance is a way to spread requests over replicas.
+type Balance string
+
+// The ways to spread requests.
+const (
+	RoundRobin    Balance = "round_robin"
+	LeastInFlight Balance = "least_in_flight"
+)
+
+// Probe is a measurement to make again and again: arms × workload × ladder.
+type Probe struct {
+	// Name is unique among the probes and is the value of the label "probe".
+	Name string `yaml:"name"`
+	// Interval is the time from one run's start to the next one's.
+	Interval time.Duration `yaml:"interval"`
+	// Arms are what is compared; every arm climbs the ladder.
+	Arms []Arm `yaml:"arms"`
+	// Workload is what is asked.
+	Workload Workload `yaml:"workload"`
+	// Pacing is the process that the arrivals follow.
+	Pacing Pacing `yaml:"pacing"`
+	// Ladder is the request rates and how long each is held.
+	Ladder Ladder `yaml:"ladder"`
+	// SLO is what a good request keeps.
+	SLO SLO `yaml:"slo,omitempty"`
+	// Timeouts end a request that makes no progress.
+	Timeouts Timeouts `yaml:"timeouts"`
+	// MaxInFlight is the cap on requests in flight. Reaching it drops arrivals
+	// and makes the step invalid; it never slows the load down.
+	MaxInFlight int `yaml:"max_in_flight"`
+	// MaxSendLag is the 99th percentile of send lag, and of the delay before
+	// one of the prober's goroutines gets a processor, above which a step is
+	// invalid.
+	MaxSendLag time.Duration `yaml:"max_send_lag"`
+	// Seed makes arrivals and prompts reproducible; 0 means a new seed for
+	// each run, which the result then names.
+	Seed uint64 `yaml:"seed,omitempty"`
+}
+
+// Arm is a target, or a target with only the first Replicas of it in use.
+type Arm struct {
+	Target string `yaml:"target"`
+	// Replicas is how many replicas to use; 0 means all.
+	Replicas int `yaml:"replicas,omitempty"`
+	// Rates replaces the ladder's rates for this arm, for arms whose capacities
+	// lie far apart.
+	Rates []float64 `yaml:"rates,omitempty"`
+}
+
+// Ladder is the steps of a run: every rate is held for warm-up and window, and
+// then on until the last measured request has ended, at most for Drain.
+type Ladder struct {
+	// Rates are the offered request rates in requests per second, rising.
+	Rates []float64 `yaml:"rates"`
+	// Warmup is the time under load before the window opens.
+	Warmup time.Duration `yaml:"warmup"`
+	// Window is the measured time: a request intended within it is measured.
+	Window time.Duration `yaml:"window"`
+	// Drain is the longest time that the load goes on after the window.
+	Drain time.Duration `yaml:"drain"`
+	// Cooldown is the time without load between two steps.
+	Cooldown time.Duration `yaml:"cooldown"`
+}
+
+// Pacing is the arrival process, always of the offered rate on average.
+type Pacing struct {
+	Process Process `yaml:"process"`
+	// Burstiness is the shape of gamma-distributed gaps: 1 is Poisson, less is
+	// burstier, more is more regular. For the process gamma alone.
+	Burstiness float64 `yaml:"burstiness,omitempty"`
+}
+
+// Process names an arrival process.
+type Process string
+
+// The arrival processes.
+const (
+	Poisson  Process = "poisson"
+	Constant Process = "constant"
+	Gamma    Process = "gamma"
+)
+
+// Workload is what is asked of a model.
+type Workload struct {
+	Endpoint Endpoint `yaml:"endpoint"`
+	// PromptTokens is the length of each prompt, the shared prefix included.
+	PromptTokens Length `yaml:"prompt_tokens,omitempty"`
+	// OutputTokens is the length of each answer, made exact by min_tokens and
+	// ignore_eos.
+	OutputTokens Length `yaml:"output_tokens,omitempty"`
+	// SharedPrefixTokens is how many tokens at the start are the same in all
+	// prompts; 0 means that no two prompts share anything, prefix cache included.
+	SharedPrefixTokens int `yaml:"shared_prefix_tokens,omitempty"`
+	// PromptsFile replaces made prompts by those of a file: *.jsonl holds a
+	// JSON object a line, any other file a prompt a line.
+	PromptsFile string `yaml:"prompts_file,omitempty"`
+	// ExtraBody is added to each request's JSON, for parameters of vLLM that
+	// the prober does not set itself.
+	ExtraBody map[string]any `yaml:"extra_body,omitempty"`
+}
+
+// Endpoint is the part of vLLM's HTTP interface that is measured.
+type Endpoint string
+
+// The endpoints.
+const (
+	Completions Endpoint = "completions"
+	Chat        Endpoint = "chat"
+)
+
+// Length is a distribution of lengths in tokens. Exactly one of its fields is
+// set; in YAML a plain number means Fixed.
+type Length struct {
+	Fixed     int              `yaml:"fixed,omitempty"`
+	Uniform   *UniformTokens   `yaml:"uniform,omitempty"`
+	Lognormal *LognormalTokens `yaml:"lognormal,omitempty"`
+}
+
+// UniformTokens draws each whole number from Min to Max alike.
+type UniformTokens struct {
+	Min int `yaml:"min"`
+	Max int `yaml:"max"`
+}
+
+// LognormalTokens draws exp(ln Median + Sigma·N(0,1)), rounded, and again until
+// the draw lies from Min to Max.
+type LognormalTokens struct {
+	Median float64 `yaml:"median"`
+	Sigma  float64 `yaml:"sigma"`
+	Min    int     `yaml:"min"`
+	Max    int     `yaml:"max"`
+}
+
+// SLO is the limits a request must keep to be good; a zero is no limit.
+type SLO struct {
+	TTFT time.Duration `yaml:"ttft,omitempty"`
+	TPOT time.Duration `yaml:"tpot,omitempty"`
+	E2E  time.Duration `yaml:"e2e,omitempty"`
+}
+
+// Timeouts bound the phases of one request.
+type Timeouts struct {
+	// Connect bounds the making of a connection, TLS included.
+	Connect time.Duration `yaml:"connect"`
+	// FirstToken bounds the time from the request's sending to its first token.
+	FirstToken time.Duration `yaml:"first_token"`
+	// Stall bounds the time between two reads of the stream.
+	Stall time.Duration `yaml:"stall"`
+	// Total bounds the whole request.
+	Total time.Duration `yaml:"total"`
+}
