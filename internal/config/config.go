@@ -190,3 +190,46 @@ type Timeouts struct {
 	// Total bounds the whole request.
 	Total time.Duration `yaml:"total"`
 }
+
+// Target returns the target of that name.
+func (c *Config) Target(name string) (Target, bool) {
+	for _, t := range c.Targets {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Target{}, false
+}
+
+// Rates returns the request rates that an arm of the probe climbs: its own, or
+// the ladder's.
+func (p Probe) Rates(a Arm) []float64 {
+	if len(a.Rates) > 0 {
+		return a.Rates
+	}
+	return p.Ladder.Rates
+}
+
+// MaxTokens is the longest length that can be drawn.
+func (l Length) MaxTokens() int {
+	switch {
+	case l.Uniform != nil:
+		return l.Uniform.Max
+	case l.Lognormal != nil:
+		return l.Lognormal.Max
+	default:
+		return l.Fixed
+	}
+}
+
+// MinTokens is the shortest length that can be drawn.
+func (l Length) MinTokens() int {
+	switch {
+	case l.Uniform != nil:
+		return l.Uniform.Min
+	case l.Lognormal != nil:
+		return l.Lognormal.Min
+	default:
+		return l.Fixed
+	}
+}

@@ -1,0 +1,301 @@
+package collector
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/prober"
+)
+
+const namespace = "vllm_prober"
+
+// Probe turns what a prober sees of one probe into metrics. It is told by being
+// the prober's Observer and collected by being a prometheus.Collector. What
+// counts requests moves with each of them; what sums up a step moves at the
+// step's end and all at once, so that every scrape sees whole steps: the
+// completed requests and the measured seconds that they took always belong
+// together, and an invalid step leaves no latency behind.
+type Probe struct {
+	ttft, tpot, itl, e2e *prometheus.HistogramVec
+	sendLag              prometheus.Histogram
+
+	requests, completed, good, offered, seconds *prometheus.CounterVec
+	promptTokens, outputTokens, dropped         *prometheus.CounterVec
+	runs                                        *prometheus.CounterVec
+
+	valid, throughput, goodput, benchThroughput, unfinished *prometheus.GaugeVec
+	inFlight, offeredRate                                   *prometheus.GaugeVec
+
+	active, progress, lastSuccess, lastDuration, next prometheus.Gauge
+
+	all []prometheus.Collector
+
+	// closing keeps a scrape from seeing a half-told step.
+	closing sync.RWMutex
+}
+
+var (
+	armLabels  = []string{"target", "gpus", "batch_size"}
+	stepLabels = append(append([]string(nil), armLabels...), "request_rate")
+)
+
+// RunResults are the values of the label "result" of runs_total.
+const (
+	runSucceeded = "success"
+	runFailed    = "failed"
+)
+
+// NewProbe makes the metrics of a probe of cfg, with every series that its
+// ladder can have at 0: a rate over a counter that only appears with its first
+// event would miss that event.
+func NewProbe(cfg *config.Config, probe config.Probe) *Probe {
+	p := &Probe{}
+	constant := prometheus.Labels{"probe": probe.Name}
+	p.makeHistograms(constant)
+	p.makeCounters(constant)
+	p.makeGauges(constant)
+	for _, a := range probe.Arms {
+		target, ok := cfg.Target(a.Target)
+		if !ok {
+			continue
+		}
+		arm := prober.ArmOf(a, target)
+		p.inFlight.WithLabelValues(armValues(arm)...)
+		p.offeredRate.WithLabelValues(armValues(arm)...)
+		for _, rate := range probe.Rates(a) {
+			p.touch(stepValues(arm, rate))
+		}
+	}
+	for _, result := range []string{runSucceeded, runFailed} {
+		p.runs.WithLabelValues(result)
+	}
+	return p
+}
+
+func (p *Probe) makeHistograms(constant prometheus.Labels) {
+	vec := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		v := prometheus.NewHistogramVec(histogramOpts(name, help, buckets, constant), stepLabels)
+		p.all = append(p.all, v)
+		return v
+	}
+	p.ttft = vec("time_to_first_token_seconds",
+		"Time from a measured request's intended time to its first token, of requests that were ok.", ttftBuckets)
+	p.tpot = vec("time_per_output_token_seconds",
+		"Time per output token after the first of a measured request, of requests that were ok.", tokenBuckets)
+	p.itl = vec("inter_token_latency_seconds",
+		"Time between tokens of measured requests that were ok, one entry a token after the first read's.", tokenBuckets)
+	p.e2e = vec("request_duration_seconds",
+		"Time from a measured request's intended time to its last token, of requests that were ok.", e2eBuckets)
+	p.sendLag = prometheus.NewHistogram(histogramOpts("send_lag_seconds",
+		"How much later than intended requests were sent, through the prober's own fault.", lagBuckets, constant))
+	p.all = append(p.all, p.sendLag)
+}
+
+func histogramOpts(name, help string, buckets []float64, constant prometheus.Labels) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{
+		Namespace: namespace, Name: name, Help: help, ConstLabels: constant, Buckets: buckets,
+		NativeHistogramBucketFactor:    nativeFactor,
+		NativeHistogramMaxBucketNumber: maxNativeBuckets,
+	}
+}
+
+func (p *Probe) makeCounters(constant prometheus.Labels) {
+	vec := func(name, help string, labels []string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: name, Help: help, ConstLabels: constant,
+		}, labels)
+		p.all = append(p.all, v)
+		return v
+	}
+	p.requests = vec("requests_total", "Requests that ended, by the phase that they were intended in and by outcome.",
+		append(append([]string(nil), stepLabels...), "phase", "outcome"))
+	p.offered = vec("offered_requests_total", "Requests intended within the windows of valid steps.", stepLabels)
+	p.completed = vec("completed_requests_total",
+		"Requests that ended ok within the windows of valid steps; over measured_seconds_total it is the throughput.", stepLabels)
+	p.good = vec("good_requests_total", "Completed requests that kept the SLO; over measured_seconds_total it is the goodput.", stepLabels)
+	p.seconds = vec("measured_seconds_total", "Length of the windows of valid steps.", stepLabels)
+	p.promptTokens = vec("prompt_tokens_total", "Prompt tokens of measured requests that were ok, as the server counts them.", stepLabels)
+	p.outputTokens = vec("output_tokens_total", "Output tokens of measured requests that were ok, as the server counts them.", stepLabels)
+	p.dropped = vec("dropped_arrivals_total", "Arrivals that were not sent because max_in_flight was reached.", stepLabels)
+	p.runs = vec("runs_total", "Runs that ended, by result.", []string{"result"})
+}
+
+func (p *Probe) makeGauges(constant prometheus.Labels) {
+	opts := func(name, help string) prometheus.GaugeOpts {
+		return prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: constant}
+	}
+	vec := func(name, help string, labels []string) *prometheus.GaugeVec {
+		v := prometheus.NewGaugeVec(opts(name, help), labels)
+		p.all = append(p.all, v)
+		return v
+	}
+	single := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(opts(name, help))
+		p.all = append(p.all, g)
+		return g
+	}
+	p.valid = vec("step_valid", "Whether the prober kept the promise named by reason in the latest step (1) or broke it (0).",
+		append(append([]string(nil), stepLabels...), "reason"))
+	p.throughput = vec("step_throughput_requests_per_second", "Requests completed per second of the window, in the latest valid step.", stepLabels)
+	p.goodput = vec("step_goodput_requests_per_second", "Requests completed within the SLO per second of the window, in the latest valid step.", stepLabels)
+	p.benchThroughput = vec("step_bench_throughput_requests_per_second",
+		"The throughput that `vllm bench serve` would report for the latest valid step, with the drain in its time.", stepLabels)
+	p.unfinished = vec("step_unfinished_requests", "Measured requests that the drain limit cut in the latest valid step.", stepLabels)
+	p.inFlight = vec("in_flight_requests", "Requests in flight.", armLabels)
+	p.offeredRate = vec("offered_request_rate", "Requests per second offered at the moment.", armLabels)
+	p.active = single("run_active", "Whether a run is under way.")
+	p.progress = single("run_progress_ratio", "Share of the steps of the current or latest run that have ended.")
+	p.lastSuccess = single("run_last_success_timestamp_seconds", "When the latest run ended that made all its steps.")
+	p.lastDuration = single("run_last_duration_seconds", "How long the latest run took.")
+	p.next = single("run_next_timestamp_seconds", "When the next run begins.")
+}
+
+// touch makes the series of a step.
+func (p *Probe) touch(step []string) {
+	for _, v := range []*prometheus.HistogramVec{p.ttft, p.tpot, p.itl, p.e2e} {
+		v.WithLabelValues(step...)
+	}
+	for _, v := range []*prometheus.CounterVec{p.offered, p.completed, p.good, p.seconds, p.promptTokens, p.outputTokens, p.dropped} {
+		v.WithLabelValues(step...)
+	}
+	for _, phase := range prober.Phases() {
+		for _, outcome := range prober.Outcomes() {
+			p.requests.WithLabelValues(with(step, string(phase), string(outcome))...)
+		}
+	}
+}
+
+// Describe describes nothing: the metrics of many probes share their names,
+// and come and go with the configuration.
+func (p *Probe) Describe(chan<- *prometheus.Desc) {}
+
+// DescribeActive describes one metric that every probe has, for registries that
+// tell collectors apart by what they describe.
+func (p *Probe) DescribeActive(descs chan<- *prometheus.Desc) { p.active.Describe(descs) }
+
+// Collect implements prometheus.Collector.
+func (p *Probe) Collect(metrics chan<- prometheus.Metric) {
+	p.closing.RLock()
+	defer p.closing.RUnlock()
+	for _, c := range p.all {
+		c.Collect(metrics)
+	}
+}
+
+// NextRun tells when the next run begins.
+func (p *Probe) NextRun(at time.Time) { p.next.Set(unix(at)) }
+
+// RunStarted implements prober.Observer.
+func (p *Probe) RunStarted(prober.Run) {
+	p.active.Set(1)
+	p.progress.Set(0)
+}
+
+// StepStarted implements prober.Observer.
+func (p *Probe) StepStarted(s prober.Step) {
+	p.offeredRate.WithLabelValues(armValues(s.Arm)...).Set(s.RequestRate)
+}
+
+// RequestSent implements prober.Observer.
+func (p *Probe) RequestSent(s prober.Step) { p.inFlight.WithLabelValues(armValues(s.Arm)...).Inc() }
+
+// RequestEnded implements prober.Observer.
+func (p *Probe) RequestEnded(s prober.Step, o *prober.Observation) {
+	p.inFlight.WithLabelValues(armValues(s.Arm)...).Dec()
+	p.requests.WithLabelValues(with(stepValues(s.Arm, s.RequestRate), string(o.Phase), string(o.Outcome))...).Inc()
+	if o.Sent > 0 {
+		p.sendLag.Observe(o.SendLag().Seconds())
+	}
+}
+
+// StepEnded implements prober.Observer.
+func (p *Probe) StepEnded(r *prober.StepResult) {
+	p.closing.Lock()
+	defer p.closing.Unlock()
+	p.offeredRate.WithLabelValues(armValues(r.Arm)...).Set(0)
+	step := stepValues(r.Arm, r.RequestRate)
+	p.dropped.WithLabelValues(step...).Add(float64(r.Dropped))
+	kept := map[prober.Promise]float64{}
+	for _, promise := range prober.Promises() {
+		kept[promise] = 1
+	}
+	for _, b := range r.Broken {
+		kept[b.Promise] = 0
+	}
+	for promise, value := range kept {
+		p.valid.WithLabelValues(with(step, string(promise))...).Set(value)
+	}
+	if r.Valid() {
+		p.closeStep(r, step)
+	}
+}
+
+func (p *Probe) closeStep(r *prober.StepResult, step []string) {
+	p.offered.WithLabelValues(step...).Add(float64(r.Offered))
+	p.completed.WithLabelValues(step...).Add(float64(r.Completed))
+	p.good.WithLabelValues(step...).Add(float64(r.Good))
+	p.seconds.WithLabelValues(step...).Add(r.Window.Seconds())
+	p.promptTokens.WithLabelValues(step...).Add(float64(r.PromptTokens))
+	p.outputTokens.WithLabelValues(step...).Add(float64(r.OutputTokens))
+	p.throughput.WithLabelValues(step...).Set(r.Throughput)
+	p.goodput.WithLabelValues(step...).Set(r.Goodput)
+	p.benchThroughput.WithLabelValues(step...).Set(r.BenchThroughput)
+	p.unfinished.WithLabelValues(step...).Set(float64(r.Unfinished))
+
+	observe := func(v *prometheus.HistogramVec) func(time.Duration, prometheus.Labels) {
+		h := v.WithLabelValues(step...).(prometheus.ExemplarObserver)
+		return func(d time.Duration, exemplar prometheus.Labels) { h.ObserveWithExemplar(d.Seconds(), exemplar) }
+	}
+	ttft, tpot, e2e := observe(p.ttft), observe(p.tpot), observe(p.e2e)
+	for i := range r.Measured {
+		o := &r.Measured[i]
+		exemplar := prometheus.Labels{"request_id": o.ID}
+		ttft(o.TTFT(), exemplar)
+		e2e(o.E2E(), exemplar)
+		if d, has := o.TPOT(); has {
+			tpot(d, exemplar)
+		}
+	}
+	itl := p.itl.WithLabelValues(step...)
+	for seconds, n := range r.ITL.Buckets {
+		for range n {
+			itl.Observe(seconds)
+		}
+	}
+}
+
+// RunEnded implements prober.Observer.
+func (p *Probe) RunEnded(r *prober.RunResult) {
+	p.active.Set(0)
+	p.progress.Set(float64(len(r.Results)) / float64(max(r.Steps, 1)))
+	p.lastDuration.Set(r.EndedAt.Sub(r.StartedAt).Seconds())
+	if r.Err != "" {
+		p.runs.WithLabelValues(runFailed).Inc()
+		return
+	}
+	p.runs.WithLabelValues(runSucceeded).Inc()
+	p.lastSuccess.Set(unix(r.EndedAt))
+}
+
+func armValues(a prober.Arm) []string {
+	size := ""
+	if a.BatchSize > 0 {
+		size = strconv.Itoa(a.BatchSize)
+	}
+	return []string{a.Target, strconv.Itoa(a.GPUs), size}
+}
+
+func stepValues(a prober.Arm, rate float64) []string {
+	return append(armValues(a), strconv.FormatFloat(rate, 'g', -1, 64))
+}
+
+// with returns values and more in a slice of their own.
+func with(values []string, more ...string) []string {
+	return append(append(make([]string, 0, len(values)+len(more)), values...), more...)
+}
+
+func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/internal/daemon"
+	"vllm_prober/internal/progress"
+	"vllm_prober/internal/report"
+	"vllm_prober/internal/simulator"
+	"vllm_prober/prober"
+)
+
+// The demo's ladder has the request rates of the field report, in steps short
+// enough that all sixteen take less than two minutes.
+var (
+	demoBatchSizes = []int{16, 32}
+	demoRates      = []float64{10, 20, 30, 40, 50, 60}
+	demoOneGPU     = []float64{10, 20}
+)
+
+const demoReplicas = 4
+
+func addDemo(app *kingpin.Application, commands map[string]command) {
+	cmd := app.Command("demo", "Probe simulated replicas with 1 and 4 GPUs and batch sizes 16 and 32, with nothing to install.")
+	once := cmd.Flag("once", "End after the first run.").Bool()
+	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
+	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
+		return demo(env, logging, webFlags, *once)
+	}
+}
+
+func demo(env environment, logging *promslog.Config, webFlags *webFlags, once bool) error {
+	cfg := &config.Config{Probes: []config.Probe{demoProbe()}}
+	for _, size := range demoBatchSizes {
+		fleet, err := simulator.Start("127.0.0.1", 0, demoReplicas, simulator.Options{Parameters: simulator.FieldReport()})
+		if err != nil {
+			return fmt.Errorf("starting the simulator: %w", err)
+		}
+		defer fleet.Close()
+		target := config.DefaultTarget()
+		target.Name, target.BatchSize, target.Replicas = fmt.Sprintf("bs%d", size), size, fleet.URLs
+		cfg.Targets = append(cfg.Targets, target)
+	}
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "Probing %d simulated replicas. Metrics: http://%s/metrics\n",
+		demoReplicas*len(demoBatchSizes), shownAddress((*webFlags.WebListenAddresses)[0]))
+	tables := &tablePrinter{env: env, once: once, done: make(chan error, 1)}
+	logger := promslog.New(logging)
+	d := daemon.New(daemon.Options{
+		Load:     func() (*config.Config, error) { return cfg, nil },
+		Registry: newRegistry(), Logger: logger,
+		Observer: prober.Observers{progress.New(env.stderr, isTerminal(env.stderr)), tables},
+	})
+	return serve(env, d, webFlags, time.Second, logger, tables.done)
+}
+
+// demoProbe is the ladder of the field report.
+func demoProbe() config.Probe {
+	p := config.DefaultProbe()
+	p.Name = "ladder"
+	for _, size := range demoBatchSizes {
+		name := fmt.Sprintf("bs%d", size)
+		p.Arms = append(p.Arms, config.Arm{Target: name, Replicas: 1, Rates: demoOneGPU}, config.Arm{Target: name})
+	}
+	p.Workload.PromptTokens = config.Length{Fixed: simulator.FieldReportPrompt}
+	p.Workload.OutputTokens = config.Length{Fixed: simulator.FieldReportOutput}
+	p.Ladder = config.Ladder{
+		Rates: demoRates, Warmup: 1500 * time.Millisecond, Window: 3 * time.Second,
+		Drain: 10 * time.Second, Cooldown: 100 * time.Millisecond,
+	}
+	p.SLO = config.SLO{TTFT: 500 * time.Millisecond, TPOT: 60 * time.Millisecond}
+	p.Interval = 3 * time.Minute
+	return p
+}
+
+// tablePrinter prints the table of each run that ends.
+type tablePrinter struct {
+	prober.Silent
+	env  environment
+	once bool
+	done chan error
+}
+
+// RunEnded implements prober.Observer.
+func (t *tablePrinter) RunEnded(r *prober.RunResult) {
+	err := report.Write(t.env.stdout, report.Table, r)
+	if err == nil && r.Err != "" {
+		err = errors.New(r.Err)
+	}
+	if t.once {
+		t.done <- err
+	}
+}
+
+// shownAddress is a listen address as a link wants it.
+func shownAddress(address string) string {
+	if strings.HasPrefix(address, ":") {
+		return "localhost" + address
+	}
+	return address
+}

@@ -1,0 +1,217 @@
+// Package report writes the result of a run for people and programs.
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"vllm_prober/prober"
+)
+
+// Format is a form in which a result is written.
+type Format string
+
+// The formats.
+const (
+	Table    Format = "table"
+	JSON     Format = "json"
+	Markdown Format = "markdown"
+	CSV      Format = "csv"
+)
+
+// Formats names all formats.
+func Formats() []string {
+	return []string{string(Table), string(JSON), string(Markdown), string(CSV)}
+}
+
+// Write writes a run's result.
+func Write(w io.Writer, format Format, r *prober.RunResult) error {
+	switch format {
+	case JSON:
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	case CSV:
+		return writeCSV(w, r)
+	case Markdown:
+		return writeMarkdown(w, r)
+	default:
+		return writeTable(w, r)
+	}
+}
+
+// column is one column of a table: its heading, with the unit, for people and
+// the name of the same for programs.
+type column struct {
+	heading, name string
+	cell          func(*prober.StepResult) string
+}
+
+func columns() []column {
+	latency := func(get func(*prober.Latencies) float64) func(*prober.StepResult) string {
+		return func(r *prober.StepResult) string {
+			if r.Latencies == nil {
+				return "–"
+			}
+			return milliseconds(get(r.Latencies))
+		}
+	}
+	return []column{
+		{"target", "target", func(r *prober.StepResult) string { return r.Arm.Target }},
+		{"GPUs", "gpus", func(r *prober.StepResult) string { return fmt.Sprint(r.Arm.GPUs) }},
+		{"batch", "batch_size", func(r *prober.StepResult) string {
+			if r.Arm.BatchSize == 0 {
+				return "–"
+			}
+			return fmt.Sprint(r.Arm.BatchSize)
+		}},
+		{"req/s", "request_rate", func(r *prober.StepResult) string { return fmt.Sprintf("%g", r.RequestRate) }},
+		{"done/s", "throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.Throughput) }},
+		{"good/s", "goodput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.Goodput) }},
+		{"bench/s", "bench_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.BenchThroughput) }},
+		{"tok/s", "output_token_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.0f", r.OutputTokenThroughput) }},
+		{"TTFT ms", "ttft_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.Mean })},
+		{"p50", "ttft_p50_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P50 })},
+		{"p99", "ttft_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P99 })},
+		{"TPOT ms", "tpot_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TPOT.Mean })},
+		{"p99", "tpot_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TPOT.P99 })},
+		{"E2E ms", "e2e_mean_ms", latency(func(l *prober.Latencies) float64 { return l.E2E.Mean })},
+		{"ok", "measured_ok", func(r *prober.StepResult) string { return fmt.Sprint(r.Outcomes[prober.Window][prober.OK]) }},
+		{"not ok", "measured_not_ok", func(r *prober.StepResult) string { return fmt.Sprint(notOK(r)) }},
+		{"note", "note", Note},
+	}
+}
+
+func milliseconds(seconds float64) string { return fmt.Sprintf("%.1f", seconds*1000) }
+
+func notOK(r *prober.StepResult) int {
+	n := 0
+	for outcome, count := range r.Outcomes[prober.Window] {
+		if outcome != prober.OK {
+			n += count
+		}
+	}
+	return n
+}
+
+// Note says in words what a reader of a step's figures has to know.
+func Note(r *prober.StepResult) string {
+	var notes []string
+	for _, b := range r.Broken {
+		notes = append(notes, fmt.Sprintf("withheld, promise %s broken: %s", b.Promise, b.Detail))
+	}
+	if r.Unfinished > 0 {
+		notes = append(notes, fmt.Sprintf("%d unfinished at the drain limit: the latencies are of the faster ones", r.Unfinished))
+	}
+	for _, f := range r.Failures {
+		if f.Outcome != prober.Aborted {
+			notes = append(notes, fmt.Sprintf("%d × %s", f.Count, f.Outcome))
+		}
+	}
+	if r.CachedTokens > 0 {
+		notes = append(notes, fmt.Sprintf("%d prompt tokens came from the prefix cache", r.CachedTokens))
+	}
+	return strings.Join(notes, "; ")
+}
+
+func rows(r *prober.RunResult) [][]string {
+	rows := make([][]string, len(r.Results))
+	for i := range r.Results {
+		for _, c := range columns() {
+			rows[i] = append(rows[i], c.cell(&r.Results[i]))
+		}
+	}
+	return rows
+}
+
+func headings(of func(column) string) []string {
+	var all []string
+	for _, c := range columns() {
+		all = append(all, of(c))
+	}
+	return all
+}
+
+func writeTable(w io.Writer, r *prober.RunResult) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	// The last cell, the note, follows its tab unaligned.
+	line := func(cells []string) {
+		fmt.Fprintln(t, strings.Join(cells[:len(cells)-1], "\t")+"\t  "+cells[len(cells)-1])
+	}
+	line(headings(func(c column) string { return c.heading }))
+	for _, row := range rows(r) {
+		line(row)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return writeFoot(w, r)
+}
+
+// writeFoot says what is needed to repeat a run.
+func writeFoot(w io.Writer, r *prober.RunResult) error {
+	_, err := fmt.Fprintf(w, "\nrun %s of probe %q, seed %d", r.ID, r.Probe, r.Seed)
+	for _, m := range r.Models {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "; %s: model %s, %d replicas", m.Arm.Target, m.Model, m.Arm.Replicas)
+		}
+		if err == nil && len(m.Versions) > 0 {
+			_, err = fmt.Fprintf(w, ", vLLM %s", strings.Join(m.Versions, " and "))
+		}
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(w)
+	}
+	return err
+}
+
+func writeMarkdown(w io.Writer, r *prober.RunResult) error {
+	line := func(cells []string) error {
+		for i := range cells {
+			cells[i] = strings.ReplaceAll(cells[i], "|", "\\|")
+		}
+		_, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+		return err
+	}
+	heads := headings(func(c column) string { return c.heading })
+	if err := line(heads); err != nil {
+		return err
+	}
+	rule := make([]string, len(heads))
+	for i := range rule {
+		rule[i] = "---:"
+	}
+	rule[0], rule[len(rule)-1] = ":---", ":---"
+	if err := line(rule); err != nil {
+		return err
+	}
+	for _, row := range rows(r) {
+		if err := line(row); err != nil {
+			return err
+		}
+	}
+	return writeFoot(w, r)
+}
+
+func writeCSV(w io.Writer, r *prober.RunResult) error {
+	c := csv.NewWriter(w)
+	if err := c.Write(headings(func(c column) string { return c.name })); err != nil {
+		return err
+	}
+	for _, row := range rows(r) {
+		for i := range row {
+			if row[i] == "–" {
+				row[i] = "" // withheld is a missing value to a program
+			}
+		}
+		if err := c.Write(row); err != nil {
+			return err
+		}
+	}
+	c.Flush()
+	return c.Error()
+}

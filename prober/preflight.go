@@ -1,0 +1,164 @@
+package prober
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vllm_prober/internal/workload"
+)
+
+// preflightLimit bounds what is asked of a replica before a run.
+const preflightLimit = 10 * time.Second
+
+// preflight asks every replica what it serves, so that a run against the wrong
+// thing fails at once and with a reason, instead of as a thousand requests.
+func (p *Prober) preflight(ctx context.Context, result *RunResult) error {
+	// The lengths do not depend on the model's name, so they can be known first.
+	lengths, err := workload.New(p.probe.Workload, "", result.ID, 1)
+	if err != nil {
+		return fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
+	}
+	prompt, output := lengths.MaxTokens()
+	var errs []error
+	for _, a := range p.arms {
+		model, err := a.ask(ctx)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {
+			errs = append(errs, fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: shorten prompt_tokens or output_tokens",
+				a.Target, model.Model, model.MaxModelLen, prompt, output))
+		}
+		a.model = model
+		result.Models = append(result.Models, model)
+	}
+	return errors.Join(errs...)
+}
+
+// servedModel is one entry of /v1/models.
+type servedModel struct {
+	ID          string `json:"id"`
+	MaxModelLen int    `json:"max_model_len"`
+}
+
+// ask asks all replicas of the arm, at the same time.
+func (a *arm) ask(ctx context.Context) (ArmModel, error) {
+	ctx, cancel := context.WithTimeout(ctx, preflightLimit)
+	defer cancel()
+	served := make([][]servedModel, len(a.replicas))
+	versions := make([]string, len(a.replicas))
+	errs := make([]error, len(a.replicas))
+	var wait sync.WaitGroup
+	for i, replica := range a.replicas {
+		wait.Go(func() {
+			var list struct {
+				Data []servedModel `json:"data"`
+			}
+			errs[i] = a.client.get(ctx, replica.JoinPath("/v1/models"), &list)
+			served[i] = list.Data
+			var version struct {
+				Version string `json:"version"`
+			}
+			if a.client.get(ctx, replica.JoinPath("/version"), &version) == nil {
+				versions[i] = version.Version
+			}
+		})
+	}
+	wait.Wait()
+
+	found := ArmModel{Arm: a.Arm, Model: a.target.Model, Versions: distinct(versions)}
+	for i, replica := range a.replicas {
+		switch {
+		case errs[i] != nil && a.target.Model != "" && isStatus(errs[i], http.StatusNotFound):
+			// A gateway may not show the list; the model is known without it.
+		case errs[i] != nil:
+			errs[i] = fmt.Errorf("target %q: replica %s: %w", a.Target, replica, errs[i])
+		case len(served[i]) == 0:
+			errs[i] = fmt.Errorf("target %q: replica %s: /v1/models lists no model", a.Target, replica)
+		default:
+			if found.Model == "" {
+				found.Model = served[i][0].ID
+			}
+			at := slices.IndexFunc(served[i], func(m servedModel) bool { return m.ID == found.Model })
+			if at < 0 {
+				errs[i] = fmt.Errorf("target %q: replica %s does not serve model %q but %s", a.Target, replica, found.Model, names(served[i]))
+				continue
+			}
+			if n := served[i][at].MaxModelLen; found.MaxModelLen == 0 || n < found.MaxModelLen {
+				found.MaxModelLen = n
+			}
+		}
+	}
+	// A 404 of a named model was forgiven above.
+	errs = slices.DeleteFunc(errs, func(err error) bool {
+		return err != nil && a.target.Model != "" && isStatus(err, http.StatusNotFound)
+	})
+	return found, errors.Join(errs...)
+}
+
+// statusError is an answer that is not 200.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+func isStatus(err error, status int) bool {
+	var s *statusError
+	return errors.As(err, &s) && s.status == status
+}
+
+// get asks for JSON. Its errors say what to do, and hold no secret.
+func (c *client) get(ctx context.Context, u *url.URL, into any) error {
+	x := &exchange{client: c}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaderField: x.noteSecret})
+	req := (&http.Request{Method: http.MethodGet, URL: u, Header: http.Header{"Accept": {"application/json"}}}).WithContext(ctx)
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("GET %s: no answer within %s: is the server hung, or the wrong address?", u.Path, preflightLimit)
+		}
+		return fmt.Errorf("GET %s: %s", u.Path, x.foreign(err.Error()))
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		return fmt.Errorf("GET %s: reading the answer: %s", u.Path, x.foreign(err.Error()))
+	}
+	if resp.StatusCode != http.StatusOK {
+		text := fmt.Sprintf("GET %s: status %s: %s", u.Path, resp.Status, x.foreign(errorMessageOf(body)))
+		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+			text += " (set the target's http_client.authorization to vLLM's --api-key)"
+		}
+		return &statusError{resp.StatusCode, text}
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("GET %s: the answer is not vLLM's: %w", u.Path, err)
+	}
+	return nil
+}
+
+func distinct(versions []string) []string {
+	slices.Sort(versions)
+	return slices.DeleteFunc(slices.Compact(versions), func(v string) bool { return v == "" })
+}
+
+func names(models []servedModel) string {
+	quoted := make([]string, len(models))
+	for i, m := range models {
+		quoted[i] = fmt.Sprintf("%q", m.ID)
+	}
+	return strings.Join(quoted, ", ")
+}

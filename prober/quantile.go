@@ -1,0 +1,55 @@
+package prober
+
+import (
+	"math"
+	"slices"
+)
+
+// Distribution sums up one latency over the measured requests of a step. All
+// figures but Count are in seconds; they are NaN-free: an empty Distribution is
+// all zero.
+type Distribution struct {
+	Count int     `json:"count"`
+	Mean  float64 `json:"mean"`
+	P50   float64 `json:"p50"`
+	P90   float64 `json:"p90"`
+	P95   float64 `json:"p95"`
+	P99   float64 `json:"p99"`
+	Max   float64 `json:"max"`
+}
+
+// distributionOf sorts samples, which are in seconds.
+func distributionOf(samples []float64) Distribution {
+	if len(samples) == 0 {
+		return Distribution{}
+	}
+	slices.Sort(samples)
+	sum := 0.0
+	for _, x := range samples {
+		sum += x
+	}
+	return Distribution{
+		Count: len(samples),
+		Mean:  sum / float64(len(samples)),
+		P50:   quantile(samples, 0.50),
+		P90:   quantile(samples, 0.90),
+		P95:   quantile(samples, 0.95),
+		P99:   quantile(samples, 0.99),
+		Max:   samples[len(samples)-1],
+	}
+}
+
+// quantile interpolates linearly between the order statistics of sorted, which
+// is definition 7 of Hyndman and Fan, "Sample quantiles in statistical
+// packages", The American Statistician 50(4), 1996.
+func quantile(sorted []float64, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	at := q * float64(len(sorted)-1)
+	below := int(math.Floor(at))
+	if below+1 >= len(sorted) {
+		return sorted[len(sorted)-1]
+	}
+	return sorted[below] + (at-float64(below))*(sorted[below+1]-sorted[below])
+}

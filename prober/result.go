@@ -1,0 +1,190 @@
+package prober
+
+import (
+	"time"
+
+	"vllm_prober/internal/config"
+)
+
+// Arm is what a comparison compares: a target, or its first replicas.
+type Arm struct {
+	Target string `json:"target"`
+	// Replicas is how many replicas are in use, GPUs how many GPUs they have.
+	Replicas int `json:"replicas"`
+	GPUs     int `json:"gpus"`
+	// BatchSize is the declared one; 0 is undeclared.
+	BatchSize int `json:"batch_size,omitempty"`
+}
+
+// Run is one execution of a probe, as far as it is known when it begins.
+type Run struct {
+	ID        string    `json:"id"`
+	Probe     string    `json:"probe"`
+	Seed      uint64    `json:"seed"`
+	StartedAt time.Time `json:"started_at"`
+	// Steps is how many steps the run is to have.
+	Steps int `json:"steps_planned"`
+}
+
+// Step is one offered request rate held against one arm, as far as it is known
+// when it begins.
+type Step struct {
+	RunID string `json:"run_id"`
+	Probe string `json:"probe"`
+	// Number counts the run's steps from 1 on.
+	Number int `json:"number"`
+	Arm    Arm `json:"arm"`
+	// RequestRate is the offered one, in requests per second.
+	RequestRate float64   `json:"request_rate"`
+	Seed        uint64    `json:"seed"`
+	StartedAt   time.Time `json:"started_at"`
+	// Warmup and Window are the lengths of these phases, MaxDrain the longest
+	// that the third may take.
+	Warmup   time.Duration `json:"warmup_ns"`
+	Window   time.Duration `json:"window_ns"`
+	MaxDrain time.Duration `json:"max_drain_ns"`
+}
+
+// phase is the phase of a request that is intended at offset.
+func (s *Step) phase(offset time.Duration) Phase {
+	switch {
+	case offset < s.Warmup:
+		return Warmup
+	case offset < s.Warmup+s.Window:
+		return Window
+	default:
+		return Drain
+	}
+}
+
+// Promise is something that the prober itself must keep for a step to be valid.
+type Promise string
+
+// The promises.
+const (
+	// PromiseSendLag: requests were sent when they were intended.
+	PromiseSendLag Promise = "send_lag"
+	// PromiseInFlightCap: no arrival was dropped at the cap on requests in flight.
+	PromiseInFlightCap Promise = "in_flight_cap"
+	// PromiseCPU: what was ready to run got a processor.
+	PromiseCPU Promise = "cpu"
+	// PromiseComplete: the step was not interrupted.
+	PromiseComplete Promise = "complete"
+)
+
+// Promises lists all promises.
+func Promises() []Promise {
+	return []Promise{PromiseSendLag, PromiseInFlightCap, PromiseCPU, PromiseComplete}
+}
+
+// Broken is a promise that was not kept, and by how much.
+type Broken struct {
+	Promise Promise `json:"promise"`
+	Detail  string  `json:"detail"`
+}
+
+// Failure is an outcome other than OK with one example of it.
+type Failure struct {
+	Outcome Outcome `json:"outcome"`
+	Count   int     `json:"count"`
+	Example string  `json:"example"`
+}
+
+// Latencies are the distributions over a step's measured requests.
+type Latencies struct {
+	TTFT Distribution `json:"ttft_seconds"`
+	TPOT Distribution `json:"tpot_seconds"`
+	// ITL has one entry for each token after those of the first read.
+	ITL Distribution `json:"itl_seconds"`
+	E2E Distribution `json:"e2e_seconds"`
+}
+
+// StepResult is what a step has found.
+type StepResult struct {
+	Step
+	EndedAt time.Time `json:"ended_at"`
+
+	// Offered is how many requests were intended within the window, Unfinished
+	// how many of them the drain limit cut. Where there are such, the latencies
+	// are of the faster ones alone.
+	Offered    int `json:"offered"`
+	Unfinished int `json:"unfinished"`
+	// Dropped is how many arrivals of all phases met the cap on requests in flight.
+	Dropped int `json:"dropped"`
+	// Completed is how many requests ended well within the window, whenever they
+	// were intended; Good is how many of these kept the SLO.
+	Completed int `json:"completed"`
+	Good      int `json:"good"`
+	// Throughput and Goodput are these per second of the window.
+	Throughput float64 `json:"throughput"`
+	Goodput    float64 `json:"goodput"`
+	// OutputTokenThroughput is the output tokens of the completed per second.
+	OutputTokenThroughput float64 `json:"output_token_throughput"`
+	// BenchThroughput is the figure that `vllm bench serve` would give for the
+	// measured requests: their number over the time from the first one's
+	// beginning to the last one's end, which falls short by the drain.
+	BenchThroughput float64 `json:"bench_throughput"`
+
+	// Outcomes counts all requests.
+	Outcomes map[Phase]map[Outcome]int `json:"outcomes"`
+	Failures []Failure                 `json:"failures,omitempty"`
+
+	// Latencies are withheld, and nil, when a promise was broken.
+	Latencies *Latencies   `json:"latencies,omitempty"`
+	SendLag   Distribution `json:"send_lag_seconds"`
+	Broken    []Broken     `json:"broken,omitempty"`
+
+	// The tokens of the measured requests that were OK.
+	PromptTokens int `json:"prompt_tokens"`
+	OutputTokens int `json:"output_tokens"`
+	CachedTokens int `json:"cached_tokens"`
+	// CoalescedReads is the share of reads that brought several chunks at once.
+	CoalescedReads float64 `json:"coalesced_reads_ratio"`
+
+	// Measured are the requests of the window that were OK, with times from the
+	// step's beginning, and ITL all gaps between their tokens.
+	Measured []Observation `json:"-"`
+	ITL      *Histogram    `json:"-"`
+}
+
+// Valid says whether the prober kept all its promises.
+func (r *StepResult) Valid() bool { return len(r.Broken) == 0 }
+
+// RunResult is what a run has found.
+type RunResult struct {
+	Run
+	EndedAt time.Time    `json:"ended_at"`
+	Models  []ArmModel   `json:"models"`
+	Results []StepResult `json:"steps"`
+	// Err says why the run could not begin or did not end; empty when all its
+	// steps were made.
+	Err string `json:"error,omitempty"`
+}
+
+// ArmModel is what the replicas of an arm said of themselves before a run.
+type ArmModel struct {
+	Arm         Arm      `json:"arm"`
+	Model       string   `json:"model"`
+	MaxModelLen int      `json:"max_model_len,omitempty"`
+	Versions    []string `json:"versions,omitempty"`
+}
+
+// Observer is told what the prober sees while it sees it. Its methods are
+// called from many goroutines at once and must return at once.
+type Observer interface {
+	RunStarted(Run)
+	StepStarted(Step)
+	RequestSent(Step)
+	RequestEnded(Step, *Observation)
+	StepEnded(*StepResult)
+	RunEnded(*RunResult)
+}
+
+// Good says whether a request that was OK kept the SLO. An answer of one token
+// has no TPOT to miss.
+func Good(slo config.SLO, o *Observation) bool {
+	tpot, has := o.TPOT()
+	return (slo.TTFT == 0 || o.TTFT() <= slo.TTFT) &&
+		(slo.TPOT == 0 || !has || tpot <= slo.TPOT) &&
+		(slo.E2E == 0 || o.E2E() <= slo.E2E)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kingpin/v2"
+	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/promslog"
+	"golang.org/x/term"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/internal/progress"
+	"vllm_prober/internal/report"
+	"vllm_prober/prober"
+)
+
+// runFlags are the flags of the command run.
+type runFlags struct {
+	file, probe string
+	output      string
+
+	targets    []string
+	rates      string
+	model      string
+	apiKeyFile string
+	defaults   config.Probe
+}
+
+func addRun(app *kingpin.Application, commands map[string]command) {
+	cmd := app.Command("run", "Make one run now, and print its table.")
+	f := &runFlags{defaults: config.DefaultProbe()}
+	p := &f.defaults
+	cmd.Flag("config.file", "The configuration; or give --target and --rates.").StringVar(&f.file)
+	cmd.Flag("probe", "The probe of the configuration to run; may be left out where there is one.").StringVar(&f.probe)
+	cmd.Flag("output", "The form of the result: "+strings.Join(report.Formats(), ", ")+".").
+		Default(string(report.Table)).EnumVar(&f.output, report.Formats()...)
+	cmd.Flag("target", "Base URL of a replica, such as http://127.0.0.1:8000; again for each further replica.").
+		PlaceHolder("URL").StringsVar(&f.targets)
+	cmd.Flag("rates", "Request rates, rising, in requests per second: 10,20,30.").StringVar(&f.rates)
+	cmd.Flag("model", "The model; the first that /v1/models lists if left out.").StringVar(&f.model)
+	cmd.Flag("api-key-file", "File with the API key.").StringVar(&f.apiKeyFile)
+	endpoint := cmd.Flag("endpoint", "What to ask: completions, chat.").Default(string(p.Workload.Endpoint)).
+		Enum(string(config.Completions), string(config.Chat))
+	cmd.Flag("prompt-tokens", "Length of each prompt.").Default(strconv.Itoa(p.Workload.PromptTokens.Fixed)).
+		IntVar(&p.Workload.PromptTokens.Fixed)
+	cmd.Flag("output-tokens", "Length of each answer.").Default(strconv.Itoa(p.Workload.OutputTokens.Fixed)).
+		IntVar(&p.Workload.OutputTokens.Fixed)
+	cmd.Flag("warmup", "Load before the window.").Default(p.Ladder.Warmup.String()).DurationVar(&p.Ladder.Warmup)
+	cmd.Flag("window", "The measured time of each step.").Default(p.Ladder.Window.String()).DurationVar(&p.Ladder.Window)
+	cmd.Flag("drain", "The longest time that the load goes on after the window.").Default(p.Ladder.Drain.String()).DurationVar(&p.Ladder.Drain)
+	cmd.Flag("cooldown", "Time without load between steps.").Default(p.Ladder.Cooldown.String()).DurationVar(&p.Ladder.Cooldown)
+	cmd.Flag("seed", "Repeat a run's arrivals and lengths; 0 takes a new seed.").Uint64Var(&p.Seed)
+	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
+		p.Workload.Endpoint = config.Endpoint(*endpoint)
+		return runOnce(env, logging, f)
+	}
+}
+
+// configure finds the configuration and the probe that the flags mean.
+func (f *runFlags) configure() (*config.Config, config.Probe, error) {
+	if f.file != "" {
+		if len(f.targets) > 0 || f.rates != "" {
+			return nil, config.Probe{}, errors.New("--config.file and --target with --rates are two ways to say the same: give one")
+		}
+		cfg, err := config.Load(f.file)
+		if err != nil {
+			return nil, config.Probe{}, err
+		}
+		probe, err := chooseProbe(cfg, f.probe)
+		return cfg, probe, err
+	}
+	if len(f.targets) == 0 || f.rates == "" {
+		return nil, config.Probe{}, errors.New("nothing to run: give --config.file, or --target and --rates")
+	}
+	target := config.DefaultTarget()
+	target.Name, target.Replicas, target.Model = "target", f.targets, f.model
+	if f.apiKeyFile != "" {
+		target.HTTPClient.Authorization = &promconfig.Authorization{Type: "Bearer", CredentialsFile: f.apiKeyFile}
+	}
+	probe := f.defaults
+	probe.Name, probe.Arms = "run", []config.Arm{{Target: target.Name}}
+	for text := range strings.SplitSeq(f.rates, ",") {
+		rate, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+		if err != nil {
+			return nil, probe, fmt.Errorf("--rates: %q is no number; allowed: requests per second with commas between them, such as 10,20,30", text)
+		}
+		probe.Ladder.Rates = append(probe.Ladder.Rates, rate)
+	}
+	cfg := &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}}
+	return cfg, probe, cfg.Validate()
+}
+
+func chooseProbe(cfg *config.Config, name string) (config.Probe, error) {
+	var names []string
+	for _, p := range cfg.Probes {
+		if p.Name == name || name == "" && len(cfg.Probes) == 1 {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return config.Probe{}, fmt.Errorf("--probe %q is none of the configuration's probes: %s", name, strings.Join(names, ", "))
+}
+
+// runOnce makes one run. The first signal ends it cleanly, a second at once;
+// what was measured is printed in any case.
+func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
+	cfg, probe, err := f.configure()
+	if err != nil {
+		return err
+	}
+	if logging.Level == nil {
+		logging.Level = promslog.NewLevel()
+	}
+	_ = logging.Level.Set("error") // the progress says it
+	p, err := prober.New(cfg, probe, prober.Options{
+		Observer: progress.New(env.stderr, isTerminal(env.stderr)),
+		Logger:   promslog.New(logging),
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cut := context.WithCancel(context.Background())
+	defer cut()
+	go func() {
+		for stopping := false; ; {
+			select {
+			case s := <-env.signals:
+				switch {
+				case s == syscall.SIGHUP:
+				case stopping:
+					cut()
+				default:
+					stopping = true
+					p.Stop()
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	result, err := p.Run(ctx)
+	if len(result.Results) > 0 || report.Format(f.output) == report.JSON {
+		if werr := report.Write(env.stdout, report.Format(f.output), result); werr != nil {
+			return fmt.Errorf("writing the result: %w", werr)
+		}
+	}
+	return err
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

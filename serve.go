@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/internal/daemon"
+)
+
+// defaultAddress is where the daemon listens unless told otherwise.
+const defaultAddress = ":9877"
+
+func addServe(app *kingpin.Application, commands map[string]command) {
+	cmd := app.Command("serve", "Run the daemon (the default command).").Default()
+	file := cmd.Flag("config.file", "The configuration.").Default("vllm_prober.yml").String()
+	check := cmd.Flag("config.check", "Check the configuration and exit.").Bool()
+	grace := cmd.Flag("shutdown.grace-period", "How long requests in flight may take to end after SIGTERM.").Default("30s").Duration()
+	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
+	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
+		load := func() (*config.Config, error) { return config.Load(*file) }
+		if *check {
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(env.stdout, "%s is valid: %d targets, %d probes\n", *file, len(cfg.Targets), len(cfg.Probes))
+			return nil
+		}
+		logger := promslog.New(logging)
+		logger.Info("starting vllm_prober", "version", version.Info(), "build", version.BuildContext())
+		d := daemon.New(daemon.Options{Load: load, Registry: newRegistry(), Logger: logger})
+		return serve(env, d, webFlags, *grace, logger, nil)
+	}
+}
+
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		versioncollector.NewCollector("vllm_prober"),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewGoCollector(),
+	)
+	return registry
+}
+
+// webFlags say where and how to serve HTTP.
+type webFlags = web.FlagConfig
+
+// serve runs a daemon until a signal, the failure of its web server, or what
+// comes from done ends it.
+func serve(env environment, d *daemon.Daemon, flags *webFlags, grace time.Duration, logger *slog.Logger, done <-chan error) error {
+	handler, err := d.Handler()
+	if err != nil {
+		return err
+	}
+	if err := d.Reload(); err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- web.ListenAndServe(server, flags, logger) }()
+	err = untilTold(env, d, failed, done, logger)
+
+	ctx, cut := context.WithTimeout(context.Background(), grace)
+	defer cut()
+	ended := make(chan struct{})
+	go func() { // a second signal cuts what is still in flight
+		for {
+			select {
+			case s := <-env.signals:
+				if s != syscall.SIGHUP {
+					logger.Warn("cutting what is in flight", "signal", s)
+					cut()
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	d.Shutdown(ctx)
+	close(ended)
+	_ = server.Close() // the runs are over; a scrape in flight may be cut
+	return err
+}
+
+// untilTold reloads at each SIGHUP and returns at any other signal, or with the
+// error of the web server.
+func untilTold(env environment, d *daemon.Daemon, failed, done <-chan error, logger *slog.Logger) error {
+	for {
+		select {
+		case s := <-env.signals:
+			if s != syscall.SIGHUP {
+				logger.Info("shutting down: no more requests are sent, those in flight may end", "signal", s)
+				return nil
+			}
+			if err := d.Reload(); err != nil {
+				logger.Error("reload failed, the configuration before it stays in force", "err", err)
+			}
+		case err := <-done:
+			return err
+		case err := <-failed:
+			if errors.Is(err, http.ErrServerClosed) {
+				return nil
+			}
+			return fmt.Errorf("serving HTTP: %w", err)
+		}
+	}
+}
