@@ -55,6 +55,9 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, once bo
 	fmt.Fprintf(env.stdout, "Probing %d simulated replicas. Metrics: http://%s/metrics\n",
 		demoReplicas*len(demoBatchSizes), shownAddress((*webFlags.WebListenAddresses)[0]))
 	tables := &tablePrinter{env: env, once: once, done: make(chan error, 1)}
+	if logging.Level.String() == "info" {
+		_ = logging.Level.Set("warn") // the progress says what info would
+	}
 	logger := promslog.New(logging)
 	d := daemon.New(daemon.Options{
 		Load:     func() (*config.Config, error) { return cfg, nil },
@@ -75,7 +78,7 @@ func demoProbe() config.Probe {
 	p.Workload.PromptTokens = config.Length{Fixed: simulator.FieldReportPrompt}
 	p.Workload.OutputTokens = config.Length{Fixed: simulator.FieldReportOutput}
 	p.Ladder = config.Ladder{
-		Rates: demoRates, Warmup: 1500 * time.Millisecond, Window: 3 * time.Second,
+		Rates: demoRates, Warmup: 2400 * time.Millisecond, Window: 2600 * time.Millisecond,
 		Drain: 10 * time.Second, Cooldown: 100 * time.Millisecond,
 	}
 	p.SLO = config.SLO{TTFT: 500 * time.Millisecond, TPOT: 60 * time.Millisecond}

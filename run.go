@@ -115,9 +115,6 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	if logging.Level == nil {
-		logging.Level = promslog.NewLevel()
-	}
 	_ = logging.Level.Set("error") // the progress says it
 	p, err := prober.New(cfg, probe, prober.Options{
 		Observer: progress.New(env.stderr, isTerminal(env.stderr)),

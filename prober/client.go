@@ -69,7 +69,7 @@ func (c *client) do(ctx context.Context, replica *url.URL, request workload.Requ
 	defer cancel(nil)
 	x := &exchange{
 		client: c, request: request, replica: replica, gaps: gaps,
-		obs: Observation{ID: id, Replica: replica.String(), Intended: intended},
+		obs: Observation{ID: id, Replica: strings.TrimSuffix(replica.String(), "/"), Intended: intended},
 		dog: watch(c.timeouts, cancel),
 	}
 	defer x.dog.stop()

@@ -72,7 +72,7 @@ func newArm(a config.Arm, target config.Target, probe config.Probe, c *client) (
 		if err != nil {
 			return nil, fmt.Errorf("replica of target %q: %w", target.Name, err)
 		}
-		made.replicas = append(made.replicas, u)
+		made.replicas = append(made.replicas, u.JoinPath("/")) // paths are joined to it, and an empty one would stay relative
 	}
 	return made, nil
 }

@@ -2,10 +2,12 @@
 package report
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -118,11 +120,17 @@ func Note(r *prober.StepResult) string {
 	return strings.Join(notes, "; ")
 }
 
+// rows puts what is to be compared side by side: the arms of the same number of
+// GPUs at the same request rate.
 func rows(r *prober.RunResult) [][]string {
-	rows := make([][]string, len(r.Results))
-	for i := range r.Results {
+	results := slices.Clone(r.Results)
+	slices.SortStableFunc(results, func(a, b prober.StepResult) int {
+		return cmp.Or(a.Arm.GPUs-b.Arm.GPUs, cmp.Compare(a.RequestRate, b.RequestRate))
+	})
+	rows := make([][]string, len(results))
+	for i := range results {
 		for _, c := range columns() {
-			rows[i] = append(rows[i], c.cell(&r.Results[i]))
+			rows[i] = append(rows[i], c.cell(&results[i]))
 		}
 	}
 	return rows
