@@ -75,11 +75,9 @@ func (c *client) do(ctx context.Context, replica *url.URL, request workload.Requ
 	defer x.dog.stop()
 
 	err := x.run(ctx)
-	if x.obs.End == 0 {
-		x.obs.End = now()
-	}
 	x.obs.Outcome = OK
 	if err != nil {
+		x.obs.End = now()
 		x.obs.Outcome = x.outcome(ctx, err)
 		x.obs.Err = x.describe(ctx, err)
 	}

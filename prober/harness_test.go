@@ -42,24 +42,27 @@ func (r *recorder) RunEnded(s *prober.RunResult)   { r.runs = append(r.runs, *s)
 // world is a bubble of synthetic time with servers and one probe.
 type world struct {
 	*recorder
-	cfg      *config.Config
-	handlers []http.Handler
+	cfg     *config.Config
+	servers []server
 	// during runs within the bubble beside the run.
 	during func(p *prober.Prober)
 }
 
-// newWorld has one replica for each handler and a probe that a test may change.
-func newWorld(handlers ...http.Handler) *world {
+// server makes a handler within the bubble, for as long as ctx lasts.
+type server func(ctx context.Context) http.Handler
+
+// newWorld has one replica for each server and a probe that a test may change.
+func newWorld(servers ...server) *world {
 	target := config.DefaultTarget()
 	target.Name = "t"
-	for i := range handlers {
+	for i := range servers {
 		target.Replicas = append(target.Replicas, "http://replica-"+string(rune('a'+i)))
 	}
 	probe := config.DefaultProbe()
 	probe.Name, probe.Arms, probe.Seed = "p", []config.Arm{{Target: "t"}}, 1
 	probe.Ladder = config.Ladder{Rates: []float64{10}, Warmup: 5 * time.Second, Window: 20 * time.Second, Drain: 30 * time.Second}
 	return &world{
-		recorder: &recorder{}, handlers: handlers,
+		recorder: &recorder{}, servers: servers,
 		cfg: &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}},
 	}
 }
@@ -74,15 +77,16 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 	synctest.Test(t, func(t *testing.T) {
 		network := map[string]*simulator.PipeListener{}
 		var servers []*http.Server
-		for i, h := range w.handlers {
+		ctx, end := context.WithCancel(t.Context())
+		for i, make := range w.servers {
 			l := simulator.NewPipeListener()
 			network["replica-"+string(rune('a'+i))+":80"] = l
-			s := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+			s := &http.Server{Handler: make(ctx), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 			servers = append(servers, s)
 			go func() { _ = s.Serve(l) }()
 		}
 		p, perr := prober.New(w.cfg, *w.probe(), prober.Options{
-			Observer: w.recorder, Logger: slog.New(slog.DiscardHandler), Synthetic: true,
+			Observer: w.recorder, Logger: discard(), Synthetic: true,
 			Dial: networkDialer(network),
 		})
 		if perr != nil {
@@ -92,6 +96,7 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 			go w.during(p)
 		}
 		result, err = p.Run(t.Context())
+		end()
 		time.Sleep(10 * time.Second) // idle connections end
 		for _, s := range servers {
 			_ = s.Close()
@@ -117,7 +122,7 @@ func (e *noRoute) Error() string { return "no route to " + e.address }
 
 // steady is a server of known truth: every answer's first token comes after
 // first, each next one after next, and it never queues.
-func steady(first, next time.Duration) http.Handler {
+func steady(first, next time.Duration) server {
 	mux := models()
 	mux.HandleFunc("POST /v1/completions", func(w http.ResponseWriter, r *http.Request) {
 		q := decode(r)
@@ -134,5 +139,9 @@ func steady(first, next time.Duration) http.Handler {
 		event(w, usageChunk(len(q.Prompt), q.MaxTokens))
 		event(w, "[DONE]")
 	})
-	return mux
+	return plain(mux)
 }
+
+func plain(h http.Handler) server { return func(context.Context) http.Handler { return h } }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

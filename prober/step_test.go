@@ -193,15 +193,16 @@ func TestBalance(t *testing.T) {
 	} {
 		t.Run(string(balance), func(t *testing.T) {
 			var slow, all atomic.Int64
-			count := func(h http.Handler, counters ...*atomic.Int64) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			count := func(s server, counters ...*atomic.Int64) server {
+				h := s(t.Context())
+				return plain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if r.Method == http.MethodPost {
 						for _, c := range counters {
 							c.Add(1)
 						}
 					}
 					h.ServeHTTP(w, r)
-				})
+				}))
 			}
 			w := newWorld(count(steady(10*time.Second, time.Millisecond), &slow, &all), count(steady(time.Millisecond, 0), &all))
 			w.target().Balance = balance
@@ -263,7 +264,7 @@ func TestPreflightSaysWhatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			if tt.handler != nil {
-				w = newWorld(tt.handler)
+				w = newWorld(plain(tt.handler))
 			}
 			if tt.change != nil {
 				tt.change(w)

@@ -35,8 +35,9 @@ type Target struct {
 	Labels map[string]string `yaml:"labels,omitempty"`
 	// Balance says which replica the next request goes to.
 	Balance Balance `yaml:"balance"`
-	// HTTPClient holds TLS, authorization and proxy settings.
-	HTTPClient promconfig.HTTPClientConfig `yaml:"http_client,omitempty"`
+	// HTTPClient holds TLS, authorization and proxy settings. It is always
+	// written: left out, it means Prometheus's defaults, which are not zero.
+	HTTPClient promconfig.HTTPClientConfig `yaml:"http_client"`
 }
 
 // Balance is a way to spread requests over replicas.
@@ -163,8 +164,8 @@ type UniformTokens struct {
 	Max int `yaml:"max"`
 }
 
-// LognormalTokens draws exp(ln Median + Sigma·N(0,1)), rounded, and again until
-// the draw lies from Min to Max.
+// LognormalTokens draws exp(ln Median + Sigma·N(0,1)), rounded, of those draws
+// that lie from Min to Max.
 type LognormalTokens struct {
 	Median float64 `yaml:"median"`
 	Sigma  float64 `yaml:"sigma"`
@@ -208,6 +209,15 @@ func (p Probe) Rates(a Arm) []float64 {
 		return a.Rates
 	}
 	return p.Ladder.Rates
+}
+
+// Planned is how long a run takes whose drains take no time.
+func (p Probe) Planned() time.Duration {
+	var total time.Duration
+	for _, a := range p.Arms {
+		total += time.Duration(len(p.Rates(a))) * (p.Ladder.Warmup + p.Ladder.Window + p.Ladder.Cooldown)
+	}
+	return max(total-p.Ladder.Cooldown, 0)
 }
 
 // MaxTokens is the longest length that can be drawn.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,28 +24,33 @@ type Error struct {
 	Problems []Problem
 }
 
+// newError puts the problems of a file into the order of their lines.
+func newError(file string, problems []Problem) *Error {
+	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	return &Error{file, problems}
+}
+
+// Error gives each problem a line of its own: file:line: path: found; allowed.
 func (e *Error) Error() string {
 	lines := make([]string, 0, len(e.Problems))
 	for _, p := range e.Problems {
-		where := e.File
-		if p.Line > 0 {
-			where = fmt.Sprintf("%s:%d", e.File, p.Line)
+		var where string
+		switch {
+		case e.File != "" && p.Line > 0:
+			where = fmt.Sprintf("%s:%d: ", e.File, p.Line)
+		case e.File != "":
+			where = e.File + ": "
 		}
-		text := p.Path
-		if where != "" {
-			text = where + ": " + p.Path
-		}
-		if p.Found != "" {
-			text += ": " + p.Found
-		}
-		if p.Allowed != "" {
-			text += "; allowed: " + p.Allowed
-		}
-		lines = append(lines, text)
+		lines = append(lines, where+p.String())
 	}
 	return strings.Join(lines, "\n")
 }
 
-func (e *Error) sort() {
-	slices.SortStableFunc(e.Problems, func(a, b Problem) int { return a.Line - b.Line })
+// String is the problem without its place in a file.
+func (p Problem) String() string {
+	text := p.Path + ": " + p.Found
+	if p.Allowed != "" {
+		text += "; allowed: " + p.Allowed
+	}
+	return text
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -29,33 +30,38 @@ func Load(path string) (*Config, error) {
 func Parse(text []byte, file string) (*Config, error) {
 	root, problem := parseTree(text)
 	if problem != nil {
-		return nil, &Error{file, []Problem{*problem}}
+		return nil, newError(file, []Problem{*problem})
 	}
+	// The values are checked only once the shape is right: what could not be
+	// read would be reported a second time as its zero value.
 	if problems := checkShape(root); len(problems) > 0 {
-		e := &Error{file, problems}
-		e.sort()
-		return nil, e
+		return nil, newError(file, problems)
 	}
 	var cfg Config
 	if err := root.Decode(&cfg); err != nil {
-		return nil, &Error{file, []Problem{decodeProblem(err)}}
+		return nil, newError(file, []Problem{foreignProblem(err)})
 	}
-	cfg.setDirectory(filepath.Dir(file))
-	if problems := cfg.check(); len(problems) > 0 {
-		for i := range problems {
-			problems[i].Line = lineOf(root, problems[i].Path)
-		}
-		e := &Error{file, problems}
-		e.sort()
-		return nil, e
+	// Absolute paths mean the same wherever the configuration is written to.
+	folder, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, fmt.Errorf("finding the folder of %s: %w", file, err)
+	}
+	cfg.setDirectory(folder)
+	problems := cfg.check()
+	for i := range problems {
+		problems[i].Line = lineOf(root, problems[i].Path)
+	}
+	if len(problems) > 0 {
+		return nil, newError(file, problems)
 	}
 	return &cfg, nil
 }
 
-// Validate checks a configuration that was made in code.
+// Validate checks a configuration that was made in code, as Parse checks one
+// that was read, and puts its URLs into the same form.
 func (c *Config) Validate() error {
 	if problems := c.check(); len(problems) > 0 {
-		return &Error{Problems: problems}
+		return newError("", problems)
 	}
 	return nil
 }
@@ -72,76 +78,74 @@ func (c *Config) setDirectory(dir string) {
 	}
 }
 
-const minimal = "at least\n  targets: [{name: llama, replicas: [\"http://127.0.0.1:8000\"]}]\n" +
+const minimal = "at least\n" +
+	"  targets: [{name: llama, replicas: [\"http://127.0.0.1:8000\"]}]\n" +
 	"  probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1, 2, 4]}}]"
+
+// wholeFile is the path of a problem that no key has.
+const wholeFile = "the file"
 
 // parseTree parses the one document of a file.
 func parseTree(text []byte) (*yaml.Node, *Problem) {
+	// The YAML library refuses such bytes too, but without their line.
+	if at := invalidUTF8(text); at >= 0 {
+		return nil, &Problem{1 + bytes.Count(text[:at], []byte("\n")), wholeFile, "has bytes that are no UTF-8", "text in UTF-8"}
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, second yaml.Node
 	err := decoder.Decode(&document)
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil, &Problem{Path: "the file", Found: "is empty", Allowed: minimal}
-	case err != nil:
-		p := decodeProblem(err)
+	if errors.Is(err, io.EOF) {
+		return nil, &Problem{1, wholeFile, "is empty", minimal}
+	}
+	if err != nil {
+		p := foreignProblem(err)
 		return nil, &p
 	}
 	root := document.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, &Problem{Line: root.Line, Path: "the file", Found: "holds no keys", Allowed: minimal}
+		return nil, &Problem{root.Line, wholeFile, "holds no keys", minimal}
 	}
-	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, &Problem{Line: second.Line, Path: "the file", Found: "has a second document", Allowed: "one"}
+	switch err := decoder.Decode(&second); {
+	case errors.Is(err, io.EOF):
+		return root, nil
+	case err != nil:
+		p := foreignProblem(err)
+		return nil, &p
+	default:
+		return nil, &Problem{second.Line, wholeFile, "has a second document", "one document, without a line of --- after its beginning"}
 	}
-	return root, nil
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
+// invalidUTF8 is where the text stops being UTF-8, or -1.
+func invalidUTF8(text []byte) int {
+	for at := 0; at < len(text); {
+		r, size := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && size == 1 {
+			return at
+		}
+		at += size
+	}
+	return -1
+}
 
-// decodeProblem takes the line out of an error of the YAML library.
-func decodeProblem(err error) Problem {
+var (
+	libraryLine = regexp.MustCompile(`line (\d+): `)
+	// libraryQuote is where the YAML library repeats what it found, which may be
+	// a secret: a password that begins with * is an unknown anchor to it.
+	libraryQuote = regexp.MustCompile("'[^']*'|`[^`]*`|\"[^\"]*\"")
+)
+
+// foreignProblem turns an error of the YAML library into a problem. It leaves
+// out the values that the library quotes.
+func foreignProblem(err error) Problem {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		line, _ := strconv.Atoi(m[1])
-		return Problem{Line: line, Path: "the file", Found: "is no YAML: " + m[2]}
+	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
+	p := Problem{Line: 1, Path: wholeFile, Allowed: "YAML; a text that begins with one of *&!%@`[{ needs quotes"}
+	if m := libraryLine.FindStringSubmatchIndex(text); m != nil {
+		p.Line, _ = strconv.Atoi(text[m[2]:m[3]])
+		text = text[:m[0]] + text[m[1]:]
 	}
-	return Problem{Path: "the file", Found: "is no YAML: " + text}
-}
-
-var pathPart = regexp.MustCompile(`[^.\[\]]+|\[\d+\]`)
-
-// lineOf is the line of the deepest node on the path that is in the file: a key
-// that a default has filled in has the line of what should hold it.
-func lineOf(root *yaml.Node, path string) int {
-	node, line := root, root.Line
-	for _, part := range pathPart.FindAllString(path, -1) {
-		if node = child(node, part); node == nil {
-			break
-		}
-		line = node.Line
-	}
-	return line
-}
-
-func child(node *yaml.Node, part string) *yaml.Node {
-	if node.Kind == yaml.AliasNode {
-		node = node.Alias
-	}
-	if strings.HasPrefix(part, "[") {
-		index, err := strconv.Atoi(part[1 : len(part)-1])
-		if err != nil || node.Kind != yaml.SequenceNode || index >= len(node.Content) {
-			return nil
-		}
-		return node.Content[index]
-	}
-	if node.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if node.Content[i].Value == part {
-			return node.Content[i+1]
-		}
-	}
-	return nil
+	text, _, _ = strings.Cut(text, "\n")
+	p.Found = "is no YAML: " + libraryQuote.ReplaceAllString(text, "…")
+	return p
 }
