@@ -132,15 +132,6 @@ func (k *checks) probe(p *Probe, path string) {
 	}
 }
 
-// Planned is how long a run takes whose drains take no time.
-func (p Probe) Planned() time.Duration {
-	total := time.Duration(0)
-	for _, a := range p.Arms {
-		total += time.Duration(len(p.Rates(a))) * (p.Ladder.Warmup + p.Ladder.Window + p.Ladder.Cooldown)
-	}
-	return max(total-p.Ladder.Cooldown, 0)
-}
-
 func (k *checks) arms(p *Probe, path string) {
 	k.need(len(p.Arms) > 0, path+".arms", "are none", "one or more, such as [{target: NAME}]")
 	type identity struct {

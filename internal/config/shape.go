@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -209,41 +208,4 @@ func kindOf(node *yaml.Node) string {
 		}
 		return fmt.Sprintf("%q", node.Value)
 	}
-}
-
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-// didYouMean names the allowed word nearest to the found one, if one is near.
-func didYouMean(found string, allowed []string) string {
-	nearest := slices.MinFunc(allowed, func(a, b string) int { return editDistance(found, a) - editDistance(found, b) })
-	if editDistance(found, nearest) > max(2, len(found)/3) {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %q?", nearest)
-}
-
-// editDistance is the Levenshtein distance.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
