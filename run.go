@@ -98,12 +98,18 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 }
 
 func chooseProbe(cfg *config.Config, name string) (config.Probe, error) {
+	if name == "" && len(cfg.Probes) == 1 {
+		return cfg.Probes[0], nil
+	}
 	var names []string
 	for _, p := range cfg.Probes {
-		if p.Name == name || name == "" && len(cfg.Probes) == 1 {
+		if p.Name == name {
 			return p, nil
 		}
 		names = append(names, p.Name)
+	}
+	if name == "" {
+		return config.Probe{}, fmt.Errorf("the configuration has several probes: say with --probe which of %s to run", strings.Join(names, ", "))
 	}
 	return config.Probe{}, fmt.Errorf("--probe %q is none of the configuration's probes: %s", name, strings.Join(names, ", "))
 }

@@ -20,6 +20,7 @@ import (
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/daemon"
+	"vllm_prober/internal/report"
 )
 
 // defaultAddress is where the daemon listens unless told otherwise.
@@ -38,8 +39,9 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(env.stdout, "%s is valid: %d targets, %d probes\n", *file, len(cfg.Targets), len(cfg.Probes))
-			return nil
+			_, err = fmt.Fprintf(env.stdout, "%s is valid: %s, %s\n", *file,
+				report.Count(len(cfg.Targets), "target"), report.Count(len(cfg.Probes), "probe"))
+			return err
 		}
 		logger := promslog.New(logging)
 		logger.Info("starting vllm_prober", "version", version.Info(), "build", version.BuildContext())

@@ -5,6 +5,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -41,7 +42,7 @@ func (b *Bar) RunStarted(r prober.Run) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.run = r
-	fmt.Fprintf(b.out, "run %s of probe %q: %d steps\n", r.ID, r.Probe, r.Steps)
+	fmt.Fprintf(b.out, "run %s of probe %q: %s\n", r.ID, r.Probe, report.Count(r.Steps, "step"))
 }
 
 // StepStarted implements prober.Observer.
@@ -116,11 +117,8 @@ func (b *Bar) RunEnded(r *prober.RunResult) {
 
 func (b *Bar) title() string {
 	s := b.step
-	title := fmt.Sprintf("[%*d/%d] %s, %d GPU", len(fmt.Sprint(b.run.Steps)), s.Number, b.run.Steps, s.Arm.Target, s.Arm.GPUs)
-	if s.Arm.GPUs != 1 {
-		title += "s"
-	}
-	return title + fmt.Sprintf(", %g req/s", s.RequestRate)
+	return fmt.Sprintf("[%*d/%d] %s, %s, %g req/s", len(strconv.Itoa(b.run.Steps)), s.Number, b.run.Steps,
+		s.Arm.Target, report.Count(s.Arm.GPUs, "GPU"), s.RequestRate)
 }
 
 const barWidth = 24

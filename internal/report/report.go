@@ -120,6 +120,14 @@ func Note(r *prober.StepResult) string {
 	return strings.Join(notes, "; ")
 }
 
+// Count is a number with its noun: 1 step, 2 steps.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // rows puts what is to be compared side by side: the arms of the same number of
 // GPUs at the same request rate.
 func rows(r *prober.RunResult) [][]string {
@@ -165,7 +173,7 @@ func writeFoot(w io.Writer, r *prober.RunResult) error {
 	_, err := fmt.Fprintf(w, "\nrun %s of probe %q, seed %d", r.ID, r.Probe, r.Seed)
 	for _, m := range r.Models {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "; %s: model %s, %d replicas", m.Arm.Target, m.Model, m.Arm.Replicas)
+			_, err = fmt.Fprintf(w, "; %s: model %s, %s", m.Arm.Target, m.Model, Count(m.Arm.Replicas, "replica"))
 		}
 		if err == nil && len(m.Versions) > 0 {
 			_, err = fmt.Fprintf(w, ", vLLM %s", strings.Join(m.Versions, " and "))

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// output is what a process under test writes; tests read it while it runs.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// process is the program as a test runs it: run whole, with what it has around it.
+type process struct {
+	t              *testing.T
+	stdout, stderr output
+	signals        chan os.Signal
+	status         chan int
+}
+
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, signals: make(chan os.Signal, 8), status: make(chan int, 1)}
+	go func() { p.status <- run(args, environment{stdout: &p.stdout, stderr: &p.stderr, signals: p.signals}) }()
+	return p
+}
+
+// signal sends the process a signal.
+func (p *process) signal(s syscall.Signal) { p.signals <- s }
+
+// patience is how long a test waits for what is bound to come.
+const patience = time.Minute
+
+// wait returns the exit status.
+func (p *process) wait() int {
+	p.t.Helper()
+	select {
+	case status := <-p.status:
+		return status
+	case <-time.After(patience):
+		p.t.Fatalf("still running; stdout:\n%s\nstderr:\n%s", p.stdout.String(), p.stderr.String())
+		return -1
+	}
+}
+
+// eventually waits until what comes true.
+func (p *process) eventually(what string, holds func() bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("never: %s; stdout:\n%s\nstderr:\n%s", what, p.stdout.String(), p.stderr.String())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// golden compares a text with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("differs from %s (go test -update writes it anew); got:\n%s", path, got)
+	}
+}
+
+// write writes a file into a folder of the test's own and returns its path.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestHelp(t *testing.T) {
+	for _, command := range []string{"", "serve", "run", "simulate", "demo"} {
+		name, args := "vllm_prober", []string{"--help"}
+		if command != "" {
+			name, args = command, []string{command, "--help"}
+		}
+		t.Run(name, func(t *testing.T) {
+			p := start(t, args...)
+			if status := p.wait(); status != 0 {
+				t.Errorf("status %d, stderr %s", status, p.stderr.String())
+			}
+			golden(t, "help/"+name+".txt", p.stdout.String())
+		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	p := start(t, "--version")
+	if status := p.wait(); status != 0 || !strings.HasPrefix(p.stdout.String(), "vllm_prober, version ") {
+		t.Errorf("status %d, stdout %q", status, p.stdout.String())
+	}
+}
+
+// What a user gets wrong on the command line is told in one line, with what to do.
+func TestMistakesOnTheCommandLine(t *testing.T) {
+	valid := write(t, "valid.yml", `
+targets: [{name: a, replicas: ["http://127.0.0.1:1"]}]
+probes:
+- {name: one, arms: [{target: a}], ladder: {rates: [1]}}
+- {name: two, arms: [{target: a}], ladder: {rates: [1]}}
+`)
+	missing := filepath.Join(t.TempDir(), "none.yml")
+	tests := map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown flag":    {[]string{"run", "--rate=5"}, `vllm_prober: unknown long flag '--rate'; try vllm_prober --help`},
+		"unknown command": {[]string{"probe"}, `vllm_prober: unexpected probe; try vllm_prober --help`},
+		"nothing to run":  {[]string{"run"}, `vllm_prober: nothing to run: give --config.file, or --target and --rates`},
+		"target without rates": {
+			[]string{"run", "--target=http://127.0.0.1:1"},
+			`vllm_prober: nothing to run: give --config.file, or --target and --rates`,
+		},
+		"two ways at once": {
+			[]string{"run", "--config.file=" + valid, "--rates=1"},
+			`vllm_prober: --config.file and --target with --rates are two ways to say the same: give one`,
+		},
+		"rates that are none": {
+			[]string{"run", "--target=http://127.0.0.1:1", "--rates=10;20"},
+			`vllm_prober: --rates: "10;20" is no number; allowed: requests per second with commas between them, such as 10,20,30`,
+		},
+		"rates that fall": {
+			[]string{"run", "--target=http://127.0.0.1:1", "--rates=20,10"},
+			`vllm_prober: probes[0].ladder.rates[1]: 10 after 20; allowed: rates that rise`,
+		},
+		"probe that is none": {
+			[]string{"run", "--config.file=" + valid, "--probe=three"},
+			`vllm_prober: --probe "three" is none of the configuration's probes: one, two`,
+		},
+		"probe left out of two": {
+			[]string{"run", "--config.file=" + valid},
+			`vllm_prober: the configuration has several probes: say with --probe which of one, two to run`,
+		},
+		"output form": {
+			[]string{"run", "--output=xml"},
+			`vllm_prober: enum value must be one of table,json,markdown,csv, got 'xml'; try vllm_prober --help`,
+		},
+		"no configuration": {
+			[]string{"serve", "--config.file=" + missing},
+			`vllm_prober: reading the configuration: open ` + missing + `: no such file or directory: --config.file says where it is`,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, tt.args...)
+			if status := p.wait(); status != 1 {
+				t.Errorf("status %d, want 1", status)
+			}
+			lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
+			if got := lines[len(lines)-1]; got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestConfigCheck(t *testing.T) {
+	valid := write(t, "valid.yml", `
+targets: [{name: a, replicas: ["http://127.0.0.1:1"]}]
+probes: [{name: one, arms: [{target: a}], ladder: {rates: [1]}}]
+`)
+	p := start(t, "serve", "--config.file="+valid, "--config.check")
+	if status := p.wait(); status != 0 || p.stdout.String() != valid+" is valid: 1 target, 1 probe\n" {
+		t.Errorf("status %d: %s%s", status, p.stdout.String(), p.stderr.String())
+	}
+
+	wrong := write(t, "wrong.yml", `
+targets: [{name: a, replicas: ["http://127.0.0.1:1"]}]
+probes:
+- name: one
+  arms: [{target: b}]
+  ladder: {rates: [2, 1]}
+`)
+	p = start(t, "serve", "--config.file="+wrong, "--config.check")
+	want := "vllm_prober: " + wrong + `:5: probes[0].arms[0].target: "b" is no target; allowed: a
+` + wrong + `:6: probes[0].ladder.rates[1]: 1 after 2; allowed: rates that rise
+`
+	if status := p.wait(); status != 1 || p.stderr.String() != want {
+		t.Errorf("status %d, got\n%swant\n%s", status, p.stderr.String(), want)
+	}
+}
