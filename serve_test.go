@@ -96,22 +96,22 @@ func (d *served) is(series string, want float64) {
 }
 
 // probing is a configuration with one probe over one replica.
-func probing(replica, probe string) string {
+func probing(replica string) string {
 	return fmt.Sprintf(`
 targets: [{name: t, replicas: [%q]}]
 probes:
-- name: %s
+- name: p
   interval: 1h
   arms: [{target: t}]
   workload: {output_tokens: 4}
   ladder: {rates: [20], warmup: 200ms, window: 1s, drain: 20s}
   max_send_lag: 10s
-`, replica, probe)
+`, replica)
 }
 
 func TestServe(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{})
-	d := serveConfig(t, probing(f.URLs[0], "p"))
+	d := serveConfig(t, probing(f.URLs[0]))
 	d.is(`vllm_prober_runs_total{probe="p",result="success"}`, 1)
 	step := `{batch_size="",gpus="1",probe="p",request_rate="20",target="t"}`
 	d.is(`vllm_prober_measured_seconds_total`+step, 1)
@@ -145,7 +145,7 @@ func TestServe(t *testing.T) {
 // did not change keep their values.
 func TestReload(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{})
-	first := probing(f.URLs[0], "p")
+	first := probing(f.URLs[0])
 	d := serveConfig(t, first)
 	succeeded := `vllm_prober_runs_total{probe="p",result="success"}`
 	d.is(succeeded, 1)
@@ -193,7 +193,7 @@ func (d *served) rewrite(config string) {
 // No page, metric or log shows a secret.
 func TestSecretsStayHidden(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{APIKey: "sk-secret"})
-	config := probing(f.URLs[0], "p")
+	config := probing(f.URLs[0])
 	config = strings.Replace(config, "]}]", "], http_client: {authorization: {credentials: sk-secret}}}]", 1)
 	d := serveConfig(t, config, "--log.level=debug")
 	d.is(`vllm_prober_runs_total{probe="p",result="success"}`, 1)
@@ -222,7 +222,8 @@ func TestBadReplicasDoNotStopTheDaemon(t *testing.T) {
 	}
 	defer hung.Close()
 	down := freeAddress(t)
-	config := fmt.Sprintf(`
+	var config strings.Builder
+	fmt.Fprintf(&config, `
 targets:
 - {name: down, replicas: ["http://%s"]}
 - {name: locked, replicas: [%q]}
@@ -231,9 +232,9 @@ targets:
 probes:
 `, down, locked.URLs[0], hung.Addr(), good.URLs[0])
 	for _, name := range []string{"down", "locked", "hung", "good"} {
-		config += fmt.Sprintf("- {name: %s, interval: 1h, arms: [{target: %s}], ladder: {rates: [20], warmup: 0s, window: 1s}, max_send_lag: 10s}\n", name, name)
+		fmt.Fprintf(&config, "- {name: %s, interval: 1h, arms: [{target: %s}], ladder: {rates: [20], warmup: 0s, window: 1s}, max_send_lag: 10s}\n", name, name)
 	}
-	d := serveConfig(t, config)
+	d := serveConfig(t, config.String())
 	d.is(`vllm_prober_runs_total{probe="good",result="success"}`, 1)
 	for name, want := range map[string]string{
 		"down":   "connect: connection refused",
@@ -251,7 +252,7 @@ probes:
 // one cuts them.
 func TestSecondSIGTERMCuts(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{Faults: []simulator.FaultShare{{Fault: simulator.HangFirstToken, Share: 1}}})
-	d := serveConfig(t, probing(f.URLs[0], "p"), "--shutdown.grace-period=1h")
+	d := serveConfig(t, probing(f.URLs[0]), "--shutdown.grace-period=1h")
 	d.eventually("requests run", func() bool { return f.Replicas[0].Engine().State().Running > 0 })
 	d.signal(syscall.SIGTERM)
 	d.eventually("the shutdown begins", func() bool { return strings.Contains(d.stderr.String(), "shutting down") })
@@ -268,7 +269,7 @@ func TestSecondSIGTERMCuts(t *testing.T) {
 
 func TestGracePeriodCuts(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{Faults: []simulator.FaultShare{{Fault: simulator.HangFirstToken, Share: 1}}})
-	d := serveConfig(t, probing(f.URLs[0], "p"), "--shutdown.grace-period=200ms")
+	d := serveConfig(t, probing(f.URLs[0]), "--shutdown.grace-period=200ms")
 	d.eventually("requests run", func() bool { return f.Replicas[0].Engine().State().Running > 0 })
 	d.signal(syscall.SIGTERM)
 	if status := d.wait(); status != 0 {
@@ -279,7 +280,7 @@ func TestGracePeriodCuts(t *testing.T) {
 func TestAddressInUse(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{})
 	taken := strings.TrimPrefix(f.URLs[0], "http://")
-	p := start(t, "serve", "--config.file="+write(t, "config.yml", probing(f.URLs[0], "p")), "--web.listen-address="+taken)
+	p := start(t, "serve", "--config.file="+write(t, "config.yml", probing(f.URLs[0])), "--web.listen-address="+taken)
 	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "address already in use") {
 		t.Errorf("status %d: %s", status, p.stderr.String())
 	}

@@ -1,3 +1,5 @@
+// Package collector turns what the prober sees into Prometheus metrics, a file
+// for each subject.
 package collector
 
 // The classic buckets are finer than vLLM's own where objectives lie (vLLM has

@@ -24,15 +24,18 @@ type Probe struct {
 	sendLag              prometheus.Histogram
 
 	requests, completed, good, offered, seconds *prometheus.CounterVec
-	promptTokens, outputTokens, dropped         *prometheus.CounterVec
+	promptTokens, cachedTokens                  *prometheus.CounterVec
+	outputTokens, dropped                       *prometheus.CounterVec
 	runs                                        *prometheus.CounterVec
 
-	valid, throughput, goodput, benchThroughput, unfinished *prometheus.GaugeVec
-	inFlight, offeredRate                                   *prometheus.GaugeVec
+	valid, throughput, goodput, benchThroughput, unfinished, coalesced *prometheus.GaugeVec
+	inFlight, offeredRate                                              *prometheus.GaugeVec
 
 	active, progress, lastSuccess, lastDuration, next prometheus.Gauge
 
 	all []prometheus.Collector
+
+	steps int // of the run under way
 
 	// closing keeps a scrape from seeing a half-told step.
 	closing sync.RWMutex
@@ -119,6 +122,8 @@ func (p *Probe) makeCounters(constant prometheus.Labels) {
 	p.good = vec("good_requests_total", "Completed requests that kept the SLO; over measured_seconds_total it is the goodput.", stepLabels)
 	p.seconds = vec("measured_seconds_total", "Length of the windows of valid steps.", stepLabels)
 	p.promptTokens = vec("prompt_tokens_total", "Prompt tokens of measured requests that were ok, as the server counts them.", stepLabels)
+	p.cachedTokens = vec("cached_prompt_tokens_total",
+		"Prompt tokens of measured requests that the server's prefix cache held: 0 unless the workload shares a prefix.", stepLabels)
 	p.outputTokens = vec("output_tokens_total", "Output tokens of measured requests that were ok, as the server counts them.", stepLabels)
 	p.dropped = vec("dropped_arrivals_total", "Arrivals that were not sent because max_in_flight was reached.", stepLabels)
 	p.runs = vec("runs_total", "Runs that ended, by result.", []string{"result"})
@@ -141,10 +146,13 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 	p.valid = vec("step_valid", "Whether the prober kept the promise named by reason in the latest step (1) or broke it (0).",
 		append(append([]string(nil), stepLabels...), "reason"))
 	p.throughput = vec("step_throughput_requests_per_second", "Requests completed per second of the window, in the latest valid step.", stepLabels)
-	p.goodput = vec("step_goodput_requests_per_second", "Requests completed within the SLO per second of the window, in the latest valid step.", stepLabels)
+	p.goodput = vec("step_goodput_requests_per_second",
+		"Requests completed within the SLO per second of the window, in the latest valid step.", stepLabels)
 	p.benchThroughput = vec("step_bench_throughput_requests_per_second",
 		"The throughput that `vllm bench serve` would report for the latest valid step, with the drain in its time.", stepLabels)
 	p.unfinished = vec("step_unfinished_requests", "Measured requests that the drain limit cut in the latest valid step.", stepLabels)
+	p.coalesced = vec("step_coalesced_reads_ratio",
+		"Share of the reads that brought several chunks at once, in the latest valid step: their gaps are not the server's.", stepLabels)
 	p.inFlight = vec("in_flight_requests", "Requests in flight.", armLabels)
 	p.offeredRate = vec("offered_request_rate", "Requests per second offered at the moment.", armLabels)
 	p.active = single("run_active", "Whether a run is under way.")
@@ -159,7 +167,7 @@ func (p *Probe) touch(step []string) {
 	for _, v := range []*prometheus.HistogramVec{p.ttft, p.tpot, p.itl, p.e2e} {
 		v.WithLabelValues(step...)
 	}
-	for _, v := range []*prometheus.CounterVec{p.offered, p.completed, p.good, p.seconds, p.promptTokens, p.outputTokens, p.dropped} {
+	for _, v := range []*prometheus.CounterVec{p.offered, p.completed, p.good, p.seconds, p.promptTokens, p.cachedTokens, p.outputTokens, p.dropped} {
 		v.WithLabelValues(step...)
 	}
 	for _, phase := range prober.Phases() {
@@ -190,7 +198,8 @@ func (p *Probe) Collect(metrics chan<- prometheus.Metric) {
 func (p *Probe) NextRun(at time.Time) { p.next.Set(unix(at)) }
 
 // RunStarted implements prober.Observer.
-func (p *Probe) RunStarted(prober.Run) {
+func (p *Probe) RunStarted(r prober.Run) {
+	p.steps = r.Steps
 	p.active.Set(1)
 	p.progress.Set(0)
 }
@@ -217,6 +226,7 @@ func (p *Probe) StepEnded(r *prober.StepResult) {
 	p.closing.Lock()
 	defer p.closing.Unlock()
 	p.offeredRate.WithLabelValues(armValues(r.Arm)...).Set(0)
+	p.progress.Set(float64(r.Number) / float64(max(p.steps, 1)))
 	step := stepValues(r.Arm, r.RequestRate)
 	p.dropped.WithLabelValues(step...).Add(float64(r.Dropped))
 	kept := map[prober.Promise]float64{}
@@ -240,10 +250,12 @@ func (p *Probe) closeStep(r *prober.StepResult, step []string) {
 	p.good.WithLabelValues(step...).Add(float64(r.Good))
 	p.seconds.WithLabelValues(step...).Add(r.Window.Seconds())
 	p.promptTokens.WithLabelValues(step...).Add(float64(r.PromptTokens))
+	p.cachedTokens.WithLabelValues(step...).Add(float64(r.CachedTokens))
 	p.outputTokens.WithLabelValues(step...).Add(float64(r.OutputTokens))
 	p.throughput.WithLabelValues(step...).Set(r.Throughput)
 	p.goodput.WithLabelValues(step...).Set(r.Goodput)
 	p.benchThroughput.WithLabelValues(step...).Set(r.BenchThroughput)
+	p.coalesced.WithLabelValues(step...).Set(r.CoalescedReads)
 	p.unfinished.WithLabelValues(step...).Set(float64(r.Unfinished))
 
 	observe := func(v *prometheus.HistogramVec) func(time.Duration, prometheus.Labels) {
@@ -271,7 +283,6 @@ func (p *Probe) closeStep(r *prober.StepResult, step []string) {
 // RunEnded implements prober.Observer.
 func (p *Probe) RunEnded(r *prober.RunResult) {
 	p.active.Set(0)
-	p.progress.Set(float64(len(r.Results)) / float64(max(r.Steps, 1)))
 	p.lastDuration.Set(r.EndedAt.Sub(r.StartedAt).Seconds())
 	if r.Err != "" {
 		p.runs.WithLabelValues(runFailed).Inc()

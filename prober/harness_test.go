@@ -78,10 +78,10 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 		network := map[string]*simulator.PipeListener{}
 		var servers []*http.Server
 		ctx, end := context.WithCancel(t.Context())
-		for i, make := range w.servers {
+		for i, handler := range w.servers {
 			l := simulator.NewPipeListener()
 			network["replica-"+string(rune('a'+i))+":80"] = l
-			s := &http.Server{Handler: make(ctx), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+			s := &http.Server{Handler: handler(ctx), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 			servers = append(servers, s)
 			go func() { _ = s.Serve(l) }()
 		}
@@ -110,15 +110,15 @@ func networkDialer(network map[string]*simulator.PipeListener) prober.Dialer {
 	return func(ctx context.Context, n, address string) (c netConn, err error) {
 		l, ok := network[address]
 		if !ok {
-			return nil, &noRoute{address}
+			return nil, &noRouteError{address}
 		}
 		return l.DialContext(ctx, n, address)
 	}
 }
 
-type noRoute struct{ address string }
+type noRouteError struct{ address string }
 
-func (e *noRoute) Error() string { return "no route to " + e.address }
+func (e *noRouteError) Error() string { return "no route to " + e.address }
 
 // steady is a server of known truth: every answer's first token comes after
 // first, each next one after next, and it never queues.

@@ -37,8 +37,8 @@ func (p *Prober) preflight(ctx context.Context, result *RunResult) error {
 			continue
 		}
 		if model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {
-			errs = append(errs, fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: shorten prompt_tokens or output_tokens",
-				a.Target, model.Model, model.MaxModelLen, prompt, output))
+			errs = append(errs, fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: "+
+				"shorten prompt_tokens or output_tokens", a.Target, model.Model, model.MaxModelLen, prompt, output))
 		}
 		a.model = model
 		result.Models = append(result.Models, model)
@@ -52,59 +52,77 @@ type servedModel struct {
 	MaxModelLen int    `json:"max_model_len"`
 }
 
+// description is what a replica says of itself.
+type description struct {
+	models  []servedModel
+	version string
+	err     error
+}
+
 // ask asks all replicas of the arm, at the same time.
 func (a *arm) ask(ctx context.Context) (ArmModel, error) {
 	ctx, cancel := context.WithTimeout(ctx, preflightLimit)
 	defer cancel()
-	served := make([][]servedModel, len(a.replicas))
-	versions := make([]string, len(a.replicas))
-	errs := make([]error, len(a.replicas))
+	said := make([]description, len(a.replicas))
 	var wait sync.WaitGroup
 	for i, replica := range a.replicas {
-		wait.Go(func() {
-			var list struct {
-				Data []servedModel `json:"data"`
-			}
-			errs[i] = a.client.get(ctx, replica.JoinPath("/v1/models"), &list)
-			served[i] = list.Data
-			var version struct {
-				Version string `json:"version"`
-			}
-			if a.client.get(ctx, replica.JoinPath("/version"), &version) == nil {
-				versions[i] = version.Version
-			}
-		})
+		wait.Go(func() { said[i] = a.client.describe(ctx, replica) })
 	}
 	wait.Wait()
 
-	found := ArmModel{Arm: a.Arm, Model: a.target.Model, Versions: distinct(versions)}
+	found := ArmModel{Arm: a.Arm, Model: a.target.Model}
+	var errs []error
 	for i, replica := range a.replicas {
-		switch {
-		case errs[i] != nil && a.target.Model != "" && isStatus(errs[i], http.StatusNotFound):
-			// A gateway may not show the list; the model is known without it.
-		case errs[i] != nil:
-			errs[i] = fmt.Errorf("target %q: replica %s: %w", a.Target, replica, errs[i])
-		case len(served[i]) == 0:
-			errs[i] = fmt.Errorf("target %q: replica %s: /v1/models lists no model", a.Target, replica)
-		default:
-			if found.Model == "" {
-				found.Model = served[i][0].ID
-			}
-			at := slices.IndexFunc(served[i], func(m servedModel) bool { return m.ID == found.Model })
-			if at < 0 {
-				errs[i] = fmt.Errorf("target %q: replica %s does not serve model %q but %s", a.Target, replica, found.Model, names(served[i]))
-				continue
-			}
-			if n := served[i][at].MaxModelLen; found.MaxModelLen == 0 || n < found.MaxModelLen {
-				found.MaxModelLen = n
-			}
+		if err := found.take(said[i], a.target.Model != ""); err != nil {
+			errs = append(errs, fmt.Errorf("target %q: replica %s: %w", a.Target, strings.TrimSuffix(replica.String(), "/"), err))
 		}
 	}
-	// A 404 of a named model was forgiven above.
-	errs = slices.DeleteFunc(errs, func(err error) bool {
-		return err != nil && a.target.Model != "" && isStatus(err, http.StatusNotFound)
-	})
+	slices.Sort(found.Versions)
+	found.Versions = slices.Compact(found.Versions)
 	return found, errors.Join(errs...)
+}
+
+// describe asks one replica. Its version is told where it can be had.
+func (c *client) describe(ctx context.Context, replica *url.URL) (d description) {
+	var list struct {
+		Data []servedModel `json:"data"`
+	}
+	d.err = c.get(ctx, replica.JoinPath("/v1/models"), &list)
+	d.models = list.Data
+	var version struct {
+		Version string `json:"version"`
+	}
+	if c.get(ctx, replica.JoinPath("/version"), &version) == nil {
+		d.version = version.Version
+	}
+	return d
+}
+
+// take adds what one replica said. All replicas of an arm must serve the same
+// model, the first that one of them lists unless it is named.
+func (m *ArmModel) take(d description, named bool) error {
+	if d.version != "" {
+		m.Versions = append(m.Versions, d.version)
+	}
+	switch {
+	case d.err != nil && named && isStatus(d.err, http.StatusNotFound):
+		return nil // a gateway may not show the list; the model is known without it
+	case d.err != nil:
+		return d.err
+	case len(d.models) == 0:
+		return errors.New("/v1/models lists no model: is vLLM still loading it?")
+	}
+	if m.Model == "" {
+		m.Model = d.models[0].ID
+	}
+	at := slices.IndexFunc(d.models, func(served servedModel) bool { return served.ID == m.Model })
+	if at < 0 {
+		return fmt.Errorf("serves %s and not model %q: set the target's model to one that all its replicas serve", names(d.models), m.Model)
+	}
+	if n := d.models[at].MaxModelLen; m.MaxModelLen == 0 || n < m.MaxModelLen {
+		m.MaxModelLen = n
+	}
+	return nil
 }
 
 // statusError is an answer that is not 200.
@@ -148,11 +166,6 @@ func (c *client) get(ctx context.Context, u *url.URL, into any) error {
 		return fmt.Errorf("GET %s: the answer is not vLLM's: %w", u.Path, err)
 	}
 	return nil
-}
-
-func distinct(versions []string) []string {
-	slices.Sort(versions)
-	return slices.DeleteFunc(slices.Compact(versions), func(v string) bool { return v == "" })
 }
 
 func names(models []servedModel) string {

@@ -237,23 +237,23 @@ func TestPreflightSaysWhatIsWrong(t *testing.T) {
 			func(w http.ResponseWriter, _ *http.Request) {
 				http.Error(w, `{"error":"Unauthorized"}`, http.StatusUnauthorized)
 			}, nil,
-			`target "t": replica http://replica-a/: GET /v1/models: status 401 Unauthorized: Unauthorized (set the target's http_client.authorization to vLLM's --api-key)`,
+			`target "t": replica http://replica-a: GET /v1/models: status 401 Unauthorized: Unauthorized (set the target's http_client.authorization to vLLM's --api-key)`,
 		},
 		"hangs": {
 			func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, nil,
-			`target "t": replica http://replica-a/: GET /v1/models: no answer within 10s: is the server hung, or the wrong address?`,
+			`target "t": replica http://replica-a: GET /v1/models: no answer within 10s: is the server hung, or the wrong address?`,
 		},
 		"down": {
 			nil, func(w *world) { w.target().Replicas = []string{"http://nowhere"} },
-			`target "t": replica http://nowhere/: GET /v1/models: no route to nowhere:80`,
+			`target "t": replica http://nowhere: GET /v1/models: no route to nowhere:80`,
 		},
 		"not vLLM": {
 			func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, nil,
-			`target "t": replica http://replica-a/: GET /v1/models: the answer is not vLLM's: invalid character '<' looking for beginning of value`,
+			`target "t": replica http://replica-a: GET /v1/models: the answer is not vLLM's: invalid character '<' looking for beginning of value`,
 		},
 		"other model": {
 			models().ServeHTTP, func(w *world) { w.target().Model = "llama" },
-			`target "t": replica http://replica-a/ does not serve model "llama" but "m"`,
+			`target "t": replica http://replica-a: serves "m" and not model "llama": set the target's model to one that all its replicas serve`,
 		},
 		"too long": {
 			models().ServeHTTP, func(w *world) { w.probe().Workload.PromptTokens.Fixed = 4090 },

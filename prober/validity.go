@@ -12,22 +12,22 @@ import (
 // prober's goroutines waited for a processor.
 func brokenPromises(r *StepResult, limit, schedDelay time.Duration, interrupted bool) []Broken {
 	var broken []Broken
+	breaks := func(p Promise, format string, args ...any) {
+		broken = append(broken, Broken{p, fmt.Sprintf(format, args...)})
+	}
 	if interrupted {
-		broken = append(broken, Broken{PromiseComplete, "the step was interrupted"})
+		breaks(PromiseComplete, "the step was interrupted")
 	}
 	if r.Dropped > 0 {
-		broken = append(broken, Broken{PromiseInFlightCap,
-			fmt.Sprintf("%d arrivals found max_in_flight reached and were dropped", r.Dropped)})
+		breaks(PromiseInFlightCap, "%d arrivals found max_in_flight reached and were dropped", r.Dropped)
 	}
 	if lag := time.Duration(r.SendLag.P99 * float64(time.Second)); lag > limit {
-		broken = append(broken, Broken{PromiseSendLag,
-			fmt.Sprintf("1%% of the requests were sent %s late or later, more than max_send_lag %s",
-				lag.Round(10*time.Microsecond), limit)})
+		breaks(PromiseSendLag, "1%% of the requests were sent %s late or later, more than max_send_lag %s",
+			lag.Round(10*time.Microsecond), limit)
 	}
 	if schedDelay > limit {
-		broken = append(broken, Broken{PromiseCPU,
-			fmt.Sprintf("1%% of the prober's work waited %s for a processor or longer, more than max_send_lag %s: give it more CPU",
-				schedDelay.Round(10*time.Microsecond), limit)})
+		breaks(PromiseCPU, "1%% of the prober's work waited %s for a processor or longer, more than max_send_lag %s: give it more CPU",
+			schedDelay.Round(10*time.Microsecond), limit)
 	}
 	return broken
 }

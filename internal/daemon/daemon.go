@@ -4,7 +4,7 @@ package daemon
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -100,7 +100,7 @@ func (d *Daemon) Reload() (err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return fmt.Errorf("the daemon is shutting down")
+		return errors.New("the daemon is shutting down")
 	}
 
 	next, err := d.prepare(cfg)
@@ -198,8 +198,7 @@ func nextRun(began, now time.Time, interval time.Duration) time.Time {
 	if interval <= 0 {
 		return now
 	}
-	passed := now.Sub(began)/interval + 1
-	return began.Add(passed * interval)
+	return now.Add(interval - now.Sub(began)%interval)
 }
 
 func later(a, b time.Time) time.Time {

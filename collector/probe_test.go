@@ -1,0 +1,367 @@
+package collector
+
+import (
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/prober"
+)
+
+// ladder is a configuration of one target with two replicas, probed with one and
+// with both.
+func ladder() (*config.Config, config.Probe) {
+	target := config.DefaultTarget()
+	target.Name, target.BatchSize, target.Replicas = "t", 16, []string{"http://a", "http://b"}
+	target.GPUsPerReplica = 4
+	probe := config.DefaultProbe()
+	probe.Name = "p"
+	probe.Arms = []config.Arm{{Target: "t", Replicas: 1, Rates: []float64{2.5}}, {Target: "t"}}
+	probe.Ladder.Rates = []float64{10, 20}
+	return &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}}, probe
+}
+
+// stepOf is the beginning of a step of the arm with both replicas.
+func stepOf(rate float64) prober.Step {
+	return prober.Step{
+		Probe: "p", Number: 1, Arm: prober.Arm{Target: "t", Replicas: 2, GPUs: 8, BatchSize: 16},
+		RequestRate: rate, Window: 20 * time.Second,
+	}
+}
+
+// answer is a request that was ok, with 5 tokens.
+func answer(id string, ttft, tpot time.Duration) prober.Observation {
+	return prober.Observation{
+		ID: id, Phase: prober.Window, Outcome: prober.OK, Intended: time.Second, Sent: time.Second + 200*time.Microsecond,
+		FirstToken: time.Second + ttft, LastToken: time.Second + ttft + 4*tpot, OutputTokens: 5,
+	}
+}
+
+// tell tells the metrics of a step with two good answers and a failure.
+func tell(p *Probe, broken ...prober.Broken) {
+	step := stepOf(10)
+	r := &prober.StepResult{
+		Step: step, Offered: 3, Completed: 2, Good: 1, Throughput: 0.1, Goodput: 0.05, BenchThroughput: 0.08,
+		PromptTokens: 256, OutputTokens: 10, CachedTokens: 32, CoalescedReads: 0.25, ITL: &prober.Histogram{}, Broken: broken,
+		Measured: []prober.Observation{
+			answer("run-1-1", 90*time.Millisecond, 30*time.Millisecond), answer("run-1-2", 110*time.Millisecond, 40*time.Millisecond),
+		},
+	}
+	r.ITL.Observe(30*time.Millisecond, 4)
+	r.ITL.Observe(40*time.Millisecond, 4)
+	p.StepStarted(step)
+	for i := range r.Measured {
+		p.RequestSent(step)
+		p.RequestEnded(step, &r.Measured[i])
+	}
+	p.RequestSent(step)
+	p.RequestEnded(step, &prober.Observation{Phase: prober.Window, Outcome: prober.HTTP503})
+	p.RequestSent(step)
+	p.RequestEnded(step, &prober.Observation{Phase: prober.Drain, Outcome: prober.Aborted, Sent: 1})
+	p.StepEnded(r)
+}
+
+// A ladder's series are there at 0 before anything has happened, so that no
+// first event is lost to increase().
+func TestEverySeriesOfTheLadderIsThereFromTheBeginning(t *testing.T) {
+	p := NewProbe(ladder())
+	const steps = 3 // 2.5 with one replica, 10 and 20 with both
+	phasesAndOutcomes := len(prober.Phases()) * len(prober.Outcomes())
+	for name, want := range map[string]int{
+		"vllm_prober_time_to_first_token_seconds":         steps,
+		"vllm_prober_time_per_output_token_seconds":       steps,
+		"vllm_prober_inter_token_latency_seconds":         steps,
+		"vllm_prober_request_duration_seconds":            steps,
+		"vllm_prober_requests_total":                      steps * phasesAndOutcomes,
+		"vllm_prober_completed_requests_total":            steps,
+		"vllm_prober_good_requests_total":                 steps,
+		"vllm_prober_offered_requests_total":              steps,
+		"vllm_prober_measured_seconds_total":              steps,
+		"vllm_prober_prompt_tokens_total":                 steps,
+		"vllm_prober_cached_prompt_tokens_total":          steps,
+		"vllm_prober_output_tokens_total":                 steps,
+		"vllm_prober_dropped_arrivals_total":              steps,
+		"vllm_prober_in_flight_requests":                  2, // arms
+		"vllm_prober_offered_request_rate":                2,
+		"vllm_prober_runs_total":                          2, // results
+		"vllm_prober_send_lag_seconds":                    1,
+		"vllm_prober_run_active":                          1,
+		"vllm_prober_step_valid":                          0, // a verdict that is not known is not there
+		"vllm_prober_step_throughput_requests_per_second": 0,
+	} {
+		if got := testutil.CollectAndCount(p, name); got != want {
+			t.Errorf("%s has %d series, want %d", name, got, want)
+		}
+	}
+}
+
+func TestCountersOfAStep(t *testing.T) {
+	p := NewProbe(ladder())
+	tell(p)
+	const step = `{batch_size="16",gpus="8",probe="p",request_rate="10",target="t"}`
+	for name, want := range map[string]float64{
+		"completed_requests_total":                  2,
+		"good_requests_total":                       1,
+		"offered_requests_total":                    3,
+		"measured_seconds_total":                    20,
+		"prompt_tokens_total":                       256,
+		"cached_prompt_tokens_total":                32,
+		"output_tokens_total":                       10,
+		"dropped_arrivals_total":                    0,
+		"step_throughput_requests_per_second":       0.1,
+		"step_goodput_requests_per_second":          0.05,
+		"step_bench_throughput_requests_per_second": 0.08,
+		"step_coalesced_reads_ratio":                0.25,
+		"step_unfinished_requests":                  0,
+	} {
+		if got, found := valueOf(t, p, "vllm_prober_"+name, step); !found || got != want {
+			t.Errorf("%s is %g, %t, want %g", name, got, found, want)
+		}
+	}
+	for labels, want := range map[string]float64{
+		`outcome="ok",phase="window"`:       2,
+		`outcome="http_503",phase="window"`: 1,
+		`outcome="aborted",phase="drain"`:   1,
+		`outcome="aborted",phase="window"`:  0,
+	} {
+		full := `{batch_size="16",gpus="8",` + labels + `,probe="p",request_rate="10",target="t"}`
+		if got, found := valueOf(t, p, "vllm_prober_requests_total", full); !found || got != want {
+			t.Errorf("requests_total%s is %g, %t, want %g", full, got, found, want)
+		}
+	}
+	arm := `{batch_size="16",gpus="8",probe="p",target="t"}`
+	if got, _ := valueOf(t, p, "vllm_prober_in_flight_requests", arm); got != 0 {
+		t.Errorf("%g requests are in flight after all have ended", got)
+	}
+	if got, _ := valueOf(t, p, "vllm_prober_offered_request_rate", arm); got != 0 {
+		t.Errorf("%g requests per second are offered after the step", got)
+	}
+}
+
+// The classic buckets, the native ones and the exemplars of one histogram, whose
+// samples are 90 and 110 ms.
+func TestHistogramsHoldTheMeasuredRequests(t *testing.T) {
+	p := NewProbe(ladder())
+	tell(p)
+	h := metricOf(t, p, "vllm_prober_time_to_first_token_seconds", `{batch_size="16",gpus="8",probe="p",request_rate="10",target="t"}`).GetHistogram()
+	if h.GetSampleCount() != 2 || math.Abs(h.GetSampleSum()-0.2) > 1e-12 {
+		t.Errorf("%d samples with the sum %g, want 2 and 0.2", h.GetSampleCount(), h.GetSampleSum())
+	}
+	exemplars := map[string]bool{}
+	for _, b := range h.GetBucket() {
+		want := uint64(0)
+		if b.GetUpperBound() >= 0.09 {
+			want++
+		}
+		if b.GetUpperBound() >= 0.11 {
+			want++
+		}
+		if b.GetCumulativeCount() != want {
+			t.Errorf("%d samples up to %g s, want %d", b.GetCumulativeCount(), b.GetUpperBound(), want)
+		}
+		for _, l := range b.GetExemplar().GetLabel() {
+			exemplars[l.GetName()+"="+l.GetValue()] = true
+		}
+	}
+	if !exemplars["request_id=run-1-1"] || !exemplars["request_id=run-1-2"] {
+		t.Errorf("exemplars %v, want both requests' ids", exemplars)
+	}
+	// Factor 1.05 asks for at least 16 buckets an octave: 2^(1/16) is 1.044.
+	if h.GetSchema() != 4 {
+		t.Errorf("native schema %d, want 4", h.GetSchema())
+	}
+	want := map[int]int64{ // the bucket i ends at 2^(i/16)
+		int(math.Ceil(math.Log2(0.09) * 16)): 1,
+		int(math.Ceil(math.Log2(0.11) * 16)): 1,
+	}
+	for bucket, n := range nativeBuckets(h) {
+		if want[bucket] != n {
+			t.Errorf("native bucket %d holds %d, want %d", bucket, n, want[bucket])
+		}
+		delete(want, bucket)
+	}
+	if len(want) > 0 {
+		t.Errorf("native buckets %v are missing", want)
+	}
+
+	itl := metricOf(t, p, "vllm_prober_inter_token_latency_seconds", `{batch_size="16",gpus="8",probe="p",request_rate="10",target="t"}`).GetHistogram()
+	if itl.GetSampleCount() != 8 || math.Abs(itl.GetSampleSum()-8*0.035) > 8*0.035*0.0055 {
+		t.Errorf("ITL has %d samples with the sum %g, want 8 and 0.28 within a bucket's error", itl.GetSampleCount(), itl.GetSampleSum())
+	}
+	lag := metricOf(t, p, "vllm_prober_send_lag_seconds", `{probe="p"}`).GetHistogram()
+	if lag.GetSampleCount() != 3 { // the 503 of this test was never sent
+		t.Errorf("%d send lags, want 3", lag.GetSampleCount())
+	}
+}
+
+// nativeBuckets undoes the spans and deltas of a native histogram.
+func nativeBuckets(h *dto.Histogram) map[int]int64 {
+	buckets := map[int]int64{}
+	at, delta, count := 0, 0, int64(0)
+	for _, span := range h.GetPositiveSpan() {
+		at += int(span.GetOffset())
+		for range span.GetLength() {
+			count += h.GetPositiveDelta()[delta]
+			delta++
+			if count != 0 {
+				buckets[at] = count
+			}
+			at++
+		}
+	}
+	return buckets
+}
+
+// A step whose promises were broken leaves no latency, no throughput and no
+// measured time behind; only what it sent is counted, and why it is invalid.
+func TestAnInvalidStepIsWithheld(t *testing.T) {
+	p := NewProbe(ladder())
+	tell(p, prober.Broken{Promise: prober.PromiseSendLag})
+	const step = `{batch_size="16",gpus="8",probe="p",request_rate="10",target="t"}`
+	for _, name := range []string{"completed_requests_total", "offered_requests_total", "measured_seconds_total", "output_tokens_total"} {
+		if got, _ := valueOf(t, p, "vllm_prober_"+name, step); got != 0 {
+			t.Errorf("%s is %g, want 0", name, got)
+		}
+	}
+	if n := metricOf(t, p, "vllm_prober_time_to_first_token_seconds", step).GetHistogram().GetSampleCount(); n != 0 {
+		t.Errorf("the TTFT of %d requests is counted", n)
+	}
+	if _, found := valueOf(t, p, "vllm_prober_step_throughput_requests_per_second", step); found {
+		t.Error("there is a throughput")
+	}
+	for reason, want := range map[prober.Promise]float64{
+		prober.PromiseSendLag: 0, prober.PromiseCPU: 1, prober.PromiseInFlightCap: 1, prober.PromiseComplete: 1,
+	} {
+		labels := `{batch_size="16",gpus="8",probe="p",reason="` + string(reason) + `",request_rate="10",target="t"}`
+		if got, found := valueOf(t, p, "vllm_prober_step_valid", labels); !found || got != want {
+			t.Errorf("step_valid{reason=%q} is %g, %t, want %g", reason, got, found, want)
+		}
+	}
+	if got, _ := valueOf(t, p, "vllm_prober_requests_total",
+		`{batch_size="16",gpus="8",outcome="ok",phase="window",probe="p",request_rate="10",target="t"}`); got != 2 {
+		t.Errorf("%g requests are counted as ok, want 2: they were sent, whatever became of the step", got)
+	}
+}
+
+func TestRunGauges(t *testing.T) {
+	p := NewProbe(ladder())
+	begin := time.Unix(1000, 0)
+	p.NextRun(begin)
+	p.RunStarted(prober.Run{Steps: 4})
+	want := func(name string, want float64) {
+		t.Helper()
+		if got, _ := valueOf(t, p, "vllm_prober_"+name, `{probe="p"}`); got != want {
+			t.Errorf("%s is %g, want %g", name, got, want)
+		}
+	}
+	want("run_active", 1)
+	want("run_next_timestamp_seconds", 1000)
+	p.StepEnded(&prober.StepResult{Step: stepOf(10), ITL: &prober.Histogram{}})
+	want("run_progress_ratio", 0.25)
+	p.RunEnded(&prober.RunResult{
+		Run: prober.Run{Steps: 4, StartedAt: begin}, EndedAt: begin.Add(90 * time.Second), Err: "stopped",
+		Results: make([]prober.StepResult, 1),
+	})
+	want("run_active", 0)
+	want("run_progress_ratio", 0.25)
+	want("run_last_duration_seconds", 90)
+	want("run_last_success_timestamp_seconds", 0)
+	p.RunStarted(prober.Run{Steps: 1})
+	want("run_progress_ratio", 0)
+	p.StepEnded(&prober.StepResult{Step: stepOf(10), ITL: &prober.Histogram{}})
+	p.RunEnded(&prober.RunResult{
+		Run: prober.Run{Steps: 1, StartedAt: begin}, EndedAt: begin.Add(60 * time.Second), Results: make([]prober.StepResult, 1),
+	})
+	want("run_progress_ratio", 1)
+	want("run_last_success_timestamp_seconds", 1060)
+	expected := `
+# HELP vllm_prober_runs_total Runs that ended, by result.
+# TYPE vllm_prober_runs_total counter
+vllm_prober_runs_total{probe="p",result="failed"} 1
+vllm_prober_runs_total{probe="p",result="success"} 1
+`
+	if err := testutil.CollectAndCompare(p, strings.NewReader(expected), "vllm_prober_runs_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Names, types and help texts keep to Prometheus's conventions.
+func TestMetricsAreLintFree(t *testing.T) {
+	p := NewProbe(ladder())
+	tell(p)
+	problems, err := testutil.CollectAndLint(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range problems {
+		t.Errorf("%s: %s", problem.Metric, problem.Text)
+	}
+}
+
+// Whoever scrapes protobuf gets the native histograms.
+func TestProtobufCarriesNativeHistograms(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	p := NewProbe(ladder())
+	registry.MustRegister(p)
+	tell(p)
+	s := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	defer s.Close()
+	q, err := http.NewRequest(http.MethodGet, s.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Accept", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
+	resp, err := http.DefaultClient.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if kind := resp.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/vnd.google.protobuf") {
+		t.Errorf("asked for protobuf, got %s", kind)
+	}
+}
+
+func metricOf(t *testing.T, c prometheus.Collector, name, labels string) *dto.Metric {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name && labelsOf(m) == labels {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+func valueOf(t *testing.T, c prometheus.Collector, name, labels string) (float64, bool) {
+	t.Helper()
+	m := metricOf(t, c, name, labels)
+	if m.GetCounter() != nil {
+		return m.GetCounter().GetValue(), true
+	}
+	return m.GetGauge().GetValue(), m.GetGauge() != nil
+}
+
+// labelsOf writes a metric's labels as the text exposition does.
+func labelsOf(m *dto.Metric) string {
+	var pairs []string
+	for _, l := range m.GetLabel() {
+		pairs = append(pairs, l.GetName()+`="`+l.GetValue()+`"`)
+	}
+	return "{" + strings.Join(pairs, ",") + "}"
+}
