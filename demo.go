@@ -81,6 +81,9 @@ func demoProbe() config.Probe {
 		Rates: demoRates, Warmup: 2400 * time.Millisecond, Window: 2600 * time.Millisecond,
 		Drain: 10 * time.Second, Cooldown: 100 * time.Millisecond,
 	}
+	// In windows this short, the counts of random arrivals would differ from the
+	// offered ones by a fifth.
+	p.Pacing = config.Pacing{Process: config.Constant}
 	p.SLO = config.SLO{TTFT: 500 * time.Millisecond, TPOT: 60 * time.Millisecond}
 	p.Interval = 3 * time.Minute
 	return p

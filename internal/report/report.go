@@ -30,8 +30,10 @@ func Formats() []string {
 	return []string{string(Table), string(JSON), string(Markdown), string(CSV)}
 }
 
-// Write writes a run's result.
+// Write writes a run's result. The forms for people also put arms side by side
+// that have the same number of GPUs.
 func Write(w io.Writer, format Format, r *prober.RunResult) error {
+	write := writeAligned
 	switch format {
 	case JSON:
 		e := json.NewEncoder(w)
@@ -40,10 +42,31 @@ func Write(w io.Writer, format Format, r *prober.RunResult) error {
 	case CSV:
 		return writeCSV(w, r)
 	case Markdown:
-		return writeMarkdown(w, r)
-	default:
-		return writeTable(w, r)
+		write = writeMarkdown
+	case Table:
 	}
+	if err := write(w, grid{headings(func(c column) string { return c.heading }), rows(r), true}); err != nil {
+		return err
+	}
+	for _, c := range comparisons(r) {
+		if _, err := fmt.Fprintf(w, "\n%s\n\n", c.title); err != nil {
+			return err
+		}
+		if err := write(w, c.grid); err != nil {
+			return err
+		}
+	}
+	if err := writeFailures(w, r); err != nil {
+		return err
+	}
+	return writeFoot(w, r)
+}
+
+// grid is a table of figures. Its last column may be a remark, which is text.
+type grid struct {
+	head   []string
+	rows   [][]string
+	remark bool
 }
 
 // column is one column of a table: its heading, with the unit, for people and
@@ -77,10 +100,10 @@ func columns() []column {
 		{"bench/s", "bench_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.BenchThroughput) }},
 		{"tok/s", "output_token_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.0f", r.OutputTokenThroughput) }},
 		{"TTFT ms", "ttft_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.Mean })},
-		{"p50", "ttft_p50_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P50 })},
-		{"p99", "ttft_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P99 })},
+		{"TTFT p50", "ttft_p50_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P50 })},
+		{"TTFT p99", "ttft_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P99 })},
 		{"TPOT ms", "tpot_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TPOT.Mean })},
-		{"p99", "tpot_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TPOT.P99 })},
+		{"TPOT p99", "tpot_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TPOT.P99 })},
 		{"E2E ms", "e2e_mean_ms", latency(func(l *prober.Latencies) float64 { return l.E2E.Mean })},
 		{"ok", "measured_ok", func(r *prober.StepResult) string { return fmt.Sprint(r.Outcomes[prober.Window][prober.OK]) }},
 		{"not ok", "measured_not_ok", func(r *prober.StepResult) string { return fmt.Sprint(notOK(r)) }},
@@ -152,20 +175,42 @@ func headings(of func(column) string) []string {
 	return all
 }
 
-func writeTable(w io.Writer, r *prober.RunResult) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	// The last cell, the note, follows its tab unaligned.
-	line := func(cells []string) {
-		fmt.Fprintln(t, strings.Join(cells[:len(cells)-1], "\t")+"\t  "+cells[len(cells)-1])
-	}
-	line(headings(func(c column) string { return c.heading }))
-	for _, row := range rows(r) {
-		line(row)
+func writeAligned(w io.Writer, g grid) error {
+	var text strings.Builder
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, cells := range append([][]string{g.head}, g.rows...) {
+		line := strings.Join(cells, "\t") + "\t"
+		if last := len(cells) - 1; g.remark { // follows its tab unaligned, however long it is
+			line = strings.Join(cells[:last], "\t") + "\t  " + cells[last]
+		}
+		fmt.Fprintln(t, line)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return writeFoot(w, r)
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFailures gives one example of each way in which requests of a step failed.
+func writeFailures(w io.Writer, r *prober.RunResult) error {
+	for i := range r.Results {
+		s := &r.Results[i]
+		for _, f := range s.Failures {
+			if f.Outcome == prober.Aborted {
+				continue // cut by the prober: the note says why
+			}
+			if _, err := fmt.Fprintf(w, "\n%s, %s, %g req/s: %d × %s, such as %s\n",
+				s.Arm.Target, Count(s.Arm.GPUs, "GPU"), s.RequestRate, f.Count, f.Outcome, f.Example); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // writeFoot says what is needed to repeat a run.
@@ -185,32 +230,23 @@ func writeFoot(w io.Writer, r *prober.RunResult) error {
 	return err
 }
 
-func writeMarkdown(w io.Writer, r *prober.RunResult) error {
-	line := func(cells []string) error {
-		for i := range cells {
-			cells[i] = strings.ReplaceAll(cells[i], "|", "\\|")
-		}
-		_, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
-		return err
-	}
-	heads := headings(func(c column) string { return c.heading })
-	if err := line(heads); err != nil {
-		return err
-	}
-	rule := make([]string, len(heads))
+func writeMarkdown(w io.Writer, g grid) error {
+	rule := make([]string, len(g.head))
 	for i := range rule {
 		rule[i] = "---:"
 	}
-	rule[0], rule[len(rule)-1] = ":---", ":---"
-	if err := line(rule); err != nil {
-		return err
+	if g.remark {
+		rule[len(rule)-1] = ":---"
 	}
-	for _, row := range rows(r) {
-		if err := line(row); err != nil {
+	for _, cells := range append([][]string{g.head, rule}, g.rows...) {
+		for i := range cells {
+			cells[i] = strings.ReplaceAll(cells[i], "|", "\\|")
+		}
+		if _, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")); err != nil {
 			return err
 		}
 	}
-	return writeFoot(w, r)
+	return nil
 }
 
 func writeCSV(w io.Writer, r *prober.RunResult) error {

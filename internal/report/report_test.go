@@ -1,0 +1,150 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vllm_prober/prober"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// result is a run of two batch sizes on 4 GPUs and one on 1, with a step that is
+// withheld, one that has failures and one that the drain limit cut.
+func result() *prober.RunResult {
+	small := prober.Arm{Target: "bs16", Replicas: 4, GPUs: 4, BatchSize: 16}
+	large := prober.Arm{Target: "bs32", Replicas: 4, GPUs: 4, BatchSize: 32}
+	single := prober.Arm{Target: "plain", Replicas: 1, GPUs: 1}
+	step := func(arm prober.Arm, rate, throughput, ttft, tpot float64) prober.StepResult {
+		return prober.StepResult{
+			Step: prober.Step{Arm: arm, RequestRate: rate}, Throughput: throughput, Goodput: throughput - 1, BenchThroughput: throughput - 2,
+			OutputTokenThroughput: throughput * 64,
+			Outcomes:              map[prober.Phase]map[prober.Outcome]int{prober.Window: {prober.OK: 100}},
+			Latencies: &prober.Latencies{
+				TTFT: prober.Distribution{Count: 100, Mean: ttft, P50: ttft, P99: 2 * ttft},
+				TPOT: prober.Distribution{Count: 100, Mean: tpot, P50: tpot, P99: 2 * tpot},
+				E2E:  prober.Distribution{Count: 100, Mean: ttft + 63*tpot},
+			},
+		}
+	}
+	withheld := step(large, 60, 58, 0, 0)
+	withheld.Latencies = nil
+	withheld.Broken = []prober.Broken{{Promise: prober.PromiseCPU, Detail: "1% of the work waited 20ms"}}
+	failing := step(single, 10, 9, 0.09, 0.04)
+	failing.Outcomes[prober.Window][prober.HTTP503] = 3
+	failing.Failures = []prober.Failure{{
+		Outcome: prober.HTTP503, Count: 3, Example: "http://a: status 503 Service Unavailable: overloaded (request id-1)",
+	}, {Outcome: prober.Aborted, Count: 2}}
+	failing.CachedTokens = 16
+	overloaded := step(single, 20, 13, 6.7, 0.07)
+	overloaded.Unfinished = 40
+	return &prober.RunResult{
+		Run: prober.Run{ID: "20261124T120000Z-abcd", Probe: "ladder", Seed: 42, Steps: 6},
+		Models: []prober.ArmModel{
+			{Arm: small, Model: "m|x", Versions: []string{"0.31.0", "0.32.0"}}, {Arm: single, Model: "m"},
+		},
+		// In the order in which a run makes them.
+		Results: []prober.StepResult{
+			step(small, 10, 10, 0.065, 0.028), step(large, 10, 10.5, 0.052, 0.028), failing,
+			step(small, 60, 60, 0.12, 0.047), withheld, overloaded,
+		},
+	}
+}
+
+func written(t *testing.T, format Format) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, format, result()); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestWrite(t *testing.T) {
+	for _, format := range Formats() {
+		t.Run(format, func(t *testing.T) {
+			got, path := written(t, Format(format)), filepath.Join("testdata", "result."+format)
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("differs from %s (go test -update writes it anew); got:\n%s", path, got)
+			}
+		})
+	}
+}
+
+// The changes are those that a person works out: 10.5 is 5% above 10, 52 ms 20%
+// below 65 ms.
+func TestArmsStandSideBySide(t *testing.T) {
+	table := written(t, Table)
+	var rows [][]string
+	for line := range strings.Lines(table[strings.Index(table, "4 GPUs: bs16 as base"):]) {
+		rows = append(rows, strings.Fields(line))
+	}
+	want := map[int]string{
+		3: "10 10.00 10.50 +5.0% 65.0 52.0 -20.0% 28.0 28.0 +0.0%",
+		4: "60 60.00 – – 120.0 – – 47.0 – –", // withheld
+	}
+	for i, row := range want {
+		if got := strings.Join(rows[i], " "); got != row {
+			t.Errorf("row %d is %s, want %s", i, got, row)
+		}
+	}
+	if strings.Contains(table, "1 GPU: ") {
+		t.Error("one arm alone is compared")
+	}
+}
+
+// What is withheld is a missing value to a program, and no 0.
+func TestCSVLeavesOutWhatIsWithheld(t *testing.T) {
+	rows, err := csv.NewReader(strings.NewReader(written(t, CSV))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[string]int{}
+	for i, name := range rows[0] {
+		if _, twice := at[name]; twice {
+			t.Errorf("two columns are named %s", name)
+		}
+		at[name] = i
+	}
+	for _, row := range rows[1:] {
+		withheld := strings.Contains(row[at["note"]], "withheld")
+		if (row[at["ttft_mean_ms"]] == "") != withheld || row[at["throughput"]] == "" {
+			t.Errorf("row %q", row)
+		}
+	}
+}
+
+func TestJSONReadsBack(t *testing.T) {
+	var got prober.RunResult
+	if err := json.Unmarshal([]byte(written(t, JSON)), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := result()
+	if got.Seed != want.Seed || len(got.Results) != len(want.Results) || got.Results[0].Latencies.TTFT != want.Results[0].Latencies.TTFT ||
+		got.Results[4].Latencies != nil || got.Results[5].Unfinished != 40 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0 steps", 1: "1 step", 2: "2 steps"} {
+		if got := Count(n, "step"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
