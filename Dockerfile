@@ -1,0 +1,33 @@
+# syntax=docker/dockerfile:1
+# The builder runs on the machine's own platform and cross-compiles, so that an
+# arm64 image needs no emulation. CGO is off: nothing here needs it yet.
+FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG BRANCH=unknown
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w \
+    -X github.com/prometheus/common/version.Version=$VERSION \
+    -X github.com/prometheus/common/version.Revision=$REVISION \
+    -X github.com/prometheus/common/version.Branch=$BRANCH" -o /vllm_prober .
+
+# The base with glibc, because NVML is a glibc library that is loaded at run time.
+FROM gcr.io/distroless/base-debian12:nonroot
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="vllm_prober" \
+      org.opencontainers.image.description="Continuous open-loop prober of vLLM for Prometheus" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+COPY --from=build /vllm_prober /bin/vllm_prober
+USER 65532:65532
+EXPOSE 9877
+# No HEALTHCHECK: Kubernetes ignores it, and asks /-/healthy and /-/ready itself.
+ENTRYPOINT ["/bin/vllm_prober"]
+CMD ["serve", "--config.file=/etc/vllm_prober/vllm_prober.yml"]
