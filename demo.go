@@ -84,7 +84,7 @@ func demoProbe() config.Probe {
 	// In windows this short, the counts of random arrivals would differ from the
 	// offered ones by a fifth.
 	p.Pacing = config.Pacing{Process: config.Constant}
-	p.SLO = config.SLO{TTFT: 500 * time.Millisecond, TPOT: 60 * time.Millisecond}
+	p.SLO = config.SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond}
 	p.Interval = 3 * time.Minute
 	return p
 }

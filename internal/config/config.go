@@ -4,6 +4,7 @@
 package config
 
 import (
+	"math"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
@@ -138,8 +139,11 @@ type Workload struct {
 	PromptsFile string `yaml:"prompts_file,omitempty"`
 	// ExtraBody is added to each request's JSON, for parameters of vLLM that
 	// the prober does not set itself.
-	ExtraBody map[string]any `yaml:"extra_body,omitempty"`
+	ExtraBody JSONObject `yaml:"extra_body,omitempty"`
 }
+
+// JSONObject is what becomes a JSON object.
+type JSONObject map[string]any
 
 // Endpoint is the part of vLLM's HTTP interface that is measured.
 type Endpoint string
@@ -211,13 +215,21 @@ func (p Probe) Rates(a Arm) []float64 {
 	return p.Ladder.Rates
 }
 
-// Planned is how long a run takes whose drains take no time.
+// Planned is how long a run takes whose drains take no time; where that is more
+// than a time.Duration can hold, it is the longest one.
 func (p Probe) Planned() time.Duration {
-	var total time.Duration
+	steps := 0
 	for _, a := range p.Arms {
-		total += time.Duration(len(p.Rates(a))) * (p.Ladder.Warmup + p.Ladder.Window + p.Ladder.Cooldown)
+		steps += len(p.Rates(a))
 	}
-	return max(total-p.Ladder.Cooldown, 0)
+	if steps == 0 {
+		return 0
+	}
+	each := p.Ladder.Warmup + p.Ladder.Window + p.Ladder.Cooldown
+	if each > math.MaxInt64/time.Duration(steps) {
+		return math.MaxInt64
+	}
+	return time.Duration(steps)*each - p.Ladder.Cooldown
 }
 
 // MaxTokens is the longest length that can be drawn.

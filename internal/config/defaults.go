@@ -12,8 +12,8 @@ func DefaultTarget() Target {
 	return Target{GPUsPerReplica: 1, Balance: RoundRobin, HTTPClient: promconfig.DefaultHTTPClientConfig}
 }
 
-// DefaultProbe is a probe with all that need not be said. Its lengths apply
-// where the workload has no prompts_file.
+// DefaultProbe is a probe with all that need not be said. Its length of prompts
+// is for prompts that are made: where there is a prompts_file, none is set.
 func DefaultProbe() Probe {
 	return Probe{
 		Workload: Workload{
@@ -47,6 +47,23 @@ func (p *Probe) UnmarshalYAML(node *yaml.Node) error {
 	return node.Decode((*plain)(p))
 }
 
+// UnmarshalYAML sets what the file says on top of what is set. The length of
+// made prompts that a default has set goes where a prompts_file takes their place.
+func (w *Workload) UnmarshalYAML(node *yaml.Node) error {
+	type plain Workload
+	var said struct {
+		PromptsFile  string    `yaml:"prompts_file"`
+		PromptTokens yaml.Node `yaml:"prompt_tokens"`
+	}
+	if err := node.Decode(&said); err != nil {
+		return err
+	}
+	if said.PromptsFile != "" && said.PromptTokens.IsZero() {
+		w.PromptTokens = Length{}
+	}
+	return node.Decode((*plain)(w))
+}
+
 // UnmarshalYAML takes a length's distribution, or a plain number for a fixed one.
 func (l *Length) UnmarshalYAML(node *yaml.Node) error {
 	type plain Length
@@ -56,15 +73,3 @@ func (l *Length) UnmarshalYAML(node *yaml.Node) error {
 	}
 	return node.Decode((*plain)(l))
 }
-
-// MarshalYAML gives a fixed length as a plain number.
-func (l Length) MarshalYAML() (any, error) {
-	if l.Uniform == nil && l.Lognormal == nil {
-		return l.Fixed, nil
-	}
-	type plain Length
-	return plain(l), nil
-}
-
-// IsZero says whether no distribution is set.
-func (l Length) IsZero() bool { return l == Length{} }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -39,7 +38,7 @@ func Parse(text []byte, file string) (*Config, error) {
 	}
 	var cfg Config
 	if err := root.Decode(&cfg); err != nil {
-		return nil, newError(file, []Problem{foreignProblem(err)})
+		return nil, newError(file, []Problem{{root.Line, wholeFile, "is more than the YAML library decodes", "fewer aliases of what holds aliases"}})
 	}
 	// Absolute paths mean the same wherever the configuration is written to.
 	folder, err := filepath.Abs(filepath.Dir(file))
@@ -98,19 +97,17 @@ func parseTree(text []byte) (*yaml.Node, *Problem) {
 		return nil, &Problem{1, wholeFile, "is empty", minimal}
 	}
 	if err != nil {
-		p := foreignProblem(err)
-		return nil, &p
+		return nil, syntaxProblem(text, err)
 	}
 	root := document.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, &Problem{root.Line, wholeFile, "holds no keys", minimal}
+		return nil, &Problem{document.Line, wholeFile, "holds no keys", minimal}
 	}
 	switch err := decoder.Decode(&second); {
 	case errors.Is(err, io.EOF):
 		return root, nil
 	case err != nil:
-		p := foreignProblem(err)
-		return nil, &p
+		return nil, syntaxProblem(text, err)
 	default:
 		return nil, &Problem{second.Line, wholeFile, "has a second document", "one document, without a line of --- after its beginning"}
 	}
@@ -128,24 +125,37 @@ func invalidUTF8(text []byte) int {
 	return -1
 }
 
-var (
-	libraryLine = regexp.MustCompile(`line (\d+): `)
-	// libraryQuote is where the YAML library repeats what it found, which may be
-	// a secret: a password that begins with * is an unknown anchor to it.
-	libraryQuote = regexp.MustCompile("'[^']*'|`[^`]*`|\"[^\"]*\"")
-)
-
-// foreignProblem turns an error of the YAML library into a problem. It leaves
-// out the values that the library quotes.
-func foreignProblem(err error) Problem {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
-	p := Problem{Line: 1, Path: wholeFile, Allowed: "YAML; a text that begins with one of *&!%@`[{ needs quotes"}
-	if m := libraryLine.FindStringSubmatchIndex(text); m != nil {
-		p.Line, _ = strconv.Atoi(text[m[2]:m[3]])
-		text = text[:m[0]] + text[m[1]:]
+// syntaxProblem is the YAML library's refusal of a text. Its words are its own
+// but for the name of an anchor, which may be a secret: a password that begins
+// with * is an unknown anchor to it.
+func syntaxProblem(text []byte, err error) *Problem {
+	message := libraryPlace.ReplaceAllString(err.Error(), "")
+	if strings.HasPrefix(message, "unknown anchor") {
+		message = "unknown anchor after *"
 	}
-	text, _, _ = strings.Cut(text, "\n")
-	p.Found = "is no YAML: " + libraryQuote.ReplaceAllString(text, "…")
-	return p
+	return &Problem{lineOfSyntax(text), wholeFile, "is no YAML: " + message, "YAML; a text that begins with one of *&!%@`[{ needs quotes"}
+}
+
+var libraryPlace = regexp.MustCompile(`^yaml: (line \d+: )?`)
+
+// lineOfSyntax is the line after the longest beginning of a text that is YAML.
+// The YAML library names the line of what it was in the middle of, or the line
+// before, or none.
+func lineOfSyntax(text []byte) int {
+	for n := bytes.Count(text, []byte("\n")); n > 0; n-- {
+		text = text[:bytes.LastIndexByte(text, '\n')]
+		if isYAML(text) {
+			return n + 1
+		}
+	}
+	return 1
+}
+
+func isYAML(text []byte) bool {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		if err := decoder.Decode(new(yaml.Node)); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
 }

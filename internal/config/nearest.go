@@ -8,13 +8,14 @@ func didYouMean(found string, allowed []string) string {
 		return ""
 	}
 	nearest := slices.MinFunc(allowed, func(a, b string) int { return editDistance(found, a) - editDistance(found, b) })
-	if editDistance(found, nearest) > max(2, len(nearest)/3) {
+	// What shares no letter with a short word is as near to it as to any other.
+	if distance := editDistance(found, nearest); distance > max(2, len(nearest)/3) || distance >= len(nearest) {
 		return ""
 	}
 	return ", did you mean " + show(nearest) + "?"
 }
 
-// editDistance is the least number of single letters to put in, take out or
+// editDistance is the least number of single bytes to put in, take out or
 // replace (Levenshtein).
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)

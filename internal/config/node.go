@@ -21,7 +21,7 @@ func pairs(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 			return
 		}
 		for i := 0; i+1 < len(node.Content); i += 2 {
-			if !yield(resolve(node.Content[i]), node.Content[i+1]) {
+			if !yield(node.Content[i], node.Content[i+1]) {
 				return
 			}
 		}
@@ -37,17 +37,16 @@ func merged(value *yaml.Node) []*yaml.Node {
 	if value.Kind != yaml.SequenceNode {
 		return []*yaml.Node{value}
 	}
-	var all []*yaml.Node
-	for _, one := range value.Content {
-		all = append(all, resolve(one))
-	}
-	return all
+	return value.Content
 }
 
 // isEmpty says whether nothing stands where a value should.
 func isEmpty(node *yaml.Node) bool {
 	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
 }
+
+// isTagged says whether a node has a kind of its own choice, such as !!binary.
+func isTagged(node *yaml.Node) bool { return node.Style&yaml.TaggedStyle != 0 }
 
 // decodes says whether the node is a value of that kind.
 func decodes(node *yaml.Node, into any) bool { return node.Decode(into) == nil }

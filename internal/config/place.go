@@ -39,36 +39,36 @@ func show(value string) string {
 	return strconv.Quote(value)
 }
 
-// lineOf is the line of the deepest node on the path that is in the file: a key
-// that a default has filled in has the line of what should hold it.
+// lineOf is the line of the key or list item that a path leads to, or of the
+// deepest one on the way that is in the file: a key that a default has filled in
+// has the line of what should hold it.
 func lineOf(root *yaml.Node, path string) int {
 	node, line := root, root.Line
 	for _, part := range pathPart.FindAllString(path, -1) {
-		if node = child(resolve(node), part); node == nil {
+		next, at := child(resolve(node), part)
+		if next == nil {
 			break
 		}
-		line = node.Line
+		node, line = next, at
 	}
 	return line
 }
 
-// child is the value of one part of a path, or nil.
-func child(node *yaml.Node, part string) *yaml.Node {
+// child is the value of one part of a path, with the line that the part stands
+// in, or nil.
+func child(node *yaml.Node, part string) (value *yaml.Node, line int) {
 	if index, err := strconv.Atoi(strings.Trim(part, "[]")); err == nil && part[0] == '[' {
 		if node.Kind == yaml.SequenceNode && index < len(node.Content) {
-			return node.Content[index]
+			return node.Content[index], node.Content[index].Line
 		}
-		return nil
+		return nil, 0
 	}
 	if key, err := strconv.Unquote(strings.Trim(part, "[]")); err == nil {
 		part = key
 	}
-	if node.Kind != yaml.MappingNode {
-		return nil
-	}
 	for key, value := range pairs(node) {
 		if !isMerge(key) && key.Value == part {
-			return value
+			return value, key.Line
 		}
 	}
 	for key, value := range pairs(node) {
@@ -76,13 +76,10 @@ func child(node *yaml.Node, part string) *yaml.Node {
 			continue
 		}
 		for _, from := range merged(value) {
-			// What merges merge is not followed: the line is then the merge's.
-			for key, value := range pairs(from) {
-				if key.Value == part {
-					return value
-				}
+			if value, line := child(resolve(from), part); value != nil {
+				return value, line
 			}
 		}
 	}
-	return nil
+	return nil, 0
 }

@@ -1,211 +1,215 @@
 package config
 
 import (
-	"bytes"
+	"encoding/json"
 	"fmt"
+	"iter"
 	"reflect"
-	"regexp"
-	"strings"
-	"time"
 
-	promconfig "github.com/prometheus/common/config"
 	"go.yaml.in/yaml/v3"
-)
-
-var (
-	durationType   = reflect.TypeFor[time.Duration]()
-	lengthType     = reflect.TypeFor[Length]()
-	httpClientType = reflect.TypeFor[promconfig.HTTPClientConfig]()
 )
 
 // checkShape holds the file against the types of the configuration: keys that
 // there are not or that stand twice, and values of another kind. The YAML
-// library checks this too, but names Go types, and takes a number without a unit
-// for nanoseconds.
+// library checks this too, but names Go types, cuts 1.5 down to a whole number,
+// and repeats what may be a secret.
 func checkShape(root *yaml.Node) []Problem {
-	var s shapes
-	s.check(root, reflect.TypeFor[Config](), "")
+	s := shapes{visits: map[visit]bool{}}
+	s.check(root, reflect.TypeFor[Config](), "", root.Line)
+	if len(s.problems) == 0 {
+		s.validateClients()
+	}
 	return s.problems
 }
 
-type shapes struct{ problems []Problem }
-
-func (s *shapes) add(node *yaml.Node, path, found, allowed string) {
-	s.problems = append(s.problems, Problem{Line: node.Line, Path: path, Found: found, Allowed: allowed})
+type shapes struct {
+	problems []Problem
+	// visits says of each part of the file whether it is still being looked at.
+	// What several aliases stand for is looked at once, where it stands first.
+	visits map[visit]bool
+	// sealed is set within http_client, where nothing of the file is repeated:
+	// whatever is in the wrong place there may be a secret.
+	sealed  bool
+	clients []client
 }
 
-func (s *shapes) check(node *yaml.Node, t reflect.Type, path string) {
-	if node.Kind == yaml.AliasNode {
-		node = node.Alias
+// visit is a part of the file, looked at as a value of a type.
+type visit struct {
+	node *yaml.Node
+	as   reflect.Type
+}
+
+// add notes a problem in a line, which is that of the key or list item.
+func (s *shapes) add(line int, path, found, allowed string) {
+	if path == "" {
+		path = wholeFile
 	}
+	s.problems = append(s.problems, Problem{Line: line, Path: path, Found: found, Allowed: allowed})
+}
+
+func (s *shapes) check(node *yaml.Node, t reflect.Type, path string, line int) {
+	node = resolve(node)
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	at := visit{node, t}
+	if open, known := s.visits[at]; known {
+		if open {
+			s.add(line, path, "contains itself", "an alias of what ends before it")
+		}
+		return
+	}
+	s.visits[at] = true
+	defer func() { s.visits[at] = false }()
+
+	_, leaf := leaves[t]
 	switch {
+	case isTagged(node):
+		s.add(line, path, "has a tag", "a value without !")
 	case t == httpClientType:
-		s.httpClient(node, path)
-	case t == durationType:
-		s.duration(node, path)
-	case t == lengthType && node.Kind == yaml.ScalarNode:
-		s.scalar(node, reflect.TypeFor[int](), path)
-	case t.Kind() == reflect.Struct:
-		s.object(node, t, path)
+		s.httpClient(node, path, line)
+	case t == lengthType && node.Kind == yaml.MappingNode:
+		s.mapping(node, t, path, line)
+	case leaf:
+		s.scalar(node, t, path, line)
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
+		s.mapping(node, t, path, line)
 	case t.Kind() == reflect.Slice:
-		if node.Kind != yaml.SequenceNode {
-			s.add(node, path, "is "+kindOf(node), "a list")
-			return
+		s.list(node, t, path, line)
+	case t.Kind() == reflect.Interface:
+		s.anyJSON(node, path, line)
+	default:
+		s.scalar(node, t, path, line)
+	}
+}
+
+func (s *shapes) list(node *yaml.Node, t reflect.Type, path string, line int) {
+	if node.Kind != yaml.SequenceNode {
+		s.add(line, path, s.what(node), "a list")
+		return
+	}
+	for i, one := range node.Content {
+		s.check(one, t.Elem(), item(path, i), one.Line)
+	}
+}
+
+// mapping checks keys and values against the fields of a struct or the items of
+// a map.
+func (s *shapes) mapping(node *yaml.Node, t reflect.Type, path string, line int) {
+	f := fieldsOf(t)
+	if node.Kind != yaml.MappingNode {
+		s.add(line, path, s.what(node), "the keys "+f.allowed())
+		return
+	}
+	for key, value := range s.keys(node, t, path) {
+		kind, known := f.types[key.Value]
+		switch {
+		case known:
+			s.check(value, kind, join(path, key.Value), key.Line)
+		case f.rest != nil && s.sealed:
+			s.check(value, f.rest, path+"[…]", key.Line)
+		case f.rest != nil:
+			s.check(value, f.rest, join(path, key.Value), key.Line)
+		default:
+			s.add(key.Line, path, "has an unknown key"+s.named(key)+didYouMean(key.Value, f.names), f.allowed())
 		}
-		for i, item := range node.Content {
-			s.check(item, t.Elem(), fmt.Sprintf("%s[%d]", path, i))
-		}
-	case t.Kind() == reflect.Map:
-		if node.Kind != yaml.MappingNode {
-			s.add(node, path, "is "+kindOf(node), "keys with values")
-			return
-		}
-		s.twice(node, path)
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			if t.Elem().Kind() != reflect.Interface {
-				s.check(node.Content[i+1], t.Elem(), join(path, node.Content[i].Value))
+	}
+}
+
+// keys are the keys and values of a mapping that is to be of type t, each key
+// once. What << brings in is checked where it stands.
+func (s *shapes) keys(node *yaml.Node, t reflect.Type, path string) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		first := map[string]int{}
+		for key, value := range pairs(node) {
+			line, twice := first[key.Value]
+			switch {
+			case key.Kind != yaml.ScalarNode || isTagged(key) || key.ShortTag() != "!!str" && !isMerge(key):
+				s.add(key.Line, path, "has a key"+s.named(key)+" that is no plain text", `texts, in quotes where they look like something else: "1"`)
+			case twice:
+				s.add(key.Line, path, fmt.Sprintf("has a key%s twice, first in line %d", s.named(key), line), "each key once")
+			case isMerge(key):
+				first[key.Value] = key.Line
+				s.merge(key, value, t, path)
+			default:
+				first[key.Value] = key.Line
+				if !yield(key, value) {
+					return
+				}
 			}
 		}
-	default:
-		s.scalar(node, t, path)
 	}
 }
 
-// object checks a mapping against the keys of a struct.
-func (s *shapes) object(node *yaml.Node, t reflect.Type, path string) {
-	keys := map[string]reflect.Type{}
-	var allowed []string
-	for i := range t.NumField() {
-		key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		keys[key] = t.Field(i).Type
-		allowed = append(allowed, key)
-	}
-	if node.Kind != yaml.MappingNode {
-		s.add(node, path, "is "+kindOf(node), "the keys "+strings.Join(allowed, ", "))
-		return
-	}
-	s.twice(node, path)
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, value := node.Content[i], node.Content[i+1]
-		if key.Value == "<<" {
-			continue // a merge; what it brings is checked where it stands
-		}
-		kind, known := keys[key.Value]
-		if !known {
-			s.add(key, join(path, key.Value), "is an unknown key"+didYouMean(key.Value, allowed), strings.Join(allowed, ", "))
-			continue
-		}
-		s.check(value, kind, join(path, key.Value))
-	}
-}
-
-func (s *shapes) twice(node *yaml.Node, path string) {
-	seen := map[string]int{}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key := node.Content[i]
-		if first := seen[key.Value]; first > 0 {
-			s.add(key, join(path, key.Value), fmt.Sprintf("stands there twice, first in line %d", first), "once")
-			continue
-		}
-		seen[key.Value] = key.Line
-	}
-}
-
-func (s *shapes) duration(node *yaml.Node, path string) {
-	const allowed = "a number with its unit: 500ms, 30s, 5m, 1h30m"
-	if node.Kind != yaml.ScalarNode {
-		s.add(node, path, "is "+kindOf(node), allowed)
-		return
-	}
-	if _, err := time.ParseDuration(node.Value); err != nil {
-		s.add(node, path, fmt.Sprintf("%q is no duration", node.Value), allowed)
-	} else if node.Tag == "!!int" && node.Value != "0" {
-		s.add(node, path, node.Value+" has no unit", allowed)
-	}
-}
-
-func (s *shapes) scalar(node *yaml.Node, t reflect.Type, path string) {
-	into := reflect.New(t)
-	allowed := map[reflect.Kind]string{
-		reflect.String: "a text", reflect.Bool: "true or false", reflect.Float64: "a number",
-		reflect.Int: "a whole number", reflect.Uint64: "a whole number from 0 on",
-	}[t.Kind()]
-	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
-		s.add(node, path, "is "+kindOf(node), allowed)
-		return
-	}
-	if node.Decode(into.Interface()) != nil {
-		s.add(node, path, fmt.Sprintf("%q is not of this kind", node.Value), allowed)
-	}
-}
-
-// httpClient lets Prometheus's own types check themselves, strictly. Their
-// errors name keys; values, which may be secrets, they do not repeat but where
-// one is of another kind, and there the error is cut before it.
-func (s *shapes) httpClient(node *yaml.Node, path string) {
-	const allowed = "the settings of http_config in the documentation of Prometheus"
-	if node.Kind != yaml.MappingNode {
-		s.add(node, path, "is no group of keys", allowed)
-		return
-	}
-	before := len(s.problems)
-	s.twice(node, path)
-	if len(s.problems) > before {
-		return
-	}
-	text, err := yaml.Marshal(node)
-	if err == nil {
-		decoder := yaml.NewDecoder(bytes.NewReader(text))
-		decoder.KnownFields(true)
-		err = decoder.Decode(new(promconfig.HTTPClientConfig))
-	}
-	if err == nil {
-		return
-	}
-	if m := unknownField.FindStringSubmatch(err.Error()); m != nil {
-		if key := findKey(node, m[1]); key != nil {
-			s.add(key, path+" … "+m[1], "is an unknown key", allowed)
-			return
+func (s *shapes) merge(key, value *yaml.Node, t reflect.Type, path string) {
+	for _, from := range merged(value) {
+		if resolve(from).Kind == yaml.MappingNode {
+			s.check(from, t, path, key.Line)
+		} else {
+			s.add(key.Line, path, "has a << that brings no keys", "an alias of a group of keys, or a list of such aliases")
 		}
 	}
-	found := yamlNoise.ReplaceAllString(err.Error(), "")
-	if plain, _, cut := strings.Cut(found, "`"); cut {
-		found = strings.TrimSpace(plain) + " a value of another kind"
-	}
-	s.add(node, path, found, allowed)
 }
 
-var (
-	unknownField = regexp.MustCompile(`field (\S+) not found in type`)
-	yamlNoise    = regexp.MustCompile(`yaml: (unmarshal errors:\s*)?(line \d+: )?`)
-)
-
-// findKey finds a key of that name at any depth.
-func findKey(node *yaml.Node, name string) *yaml.Node {
-	for i, item := range node.Content {
-		if node.Kind == yaml.MappingNode && i%2 == 0 && item.Value == name {
-			return item
-		}
-		if found := findKey(item, name); found != nil {
-			return found
-		}
+// scalar checks a value that has no parts.
+func (s *shapes) scalar(node *yaml.Node, t reflect.Type, path string, line int) {
+	allowed := allowedFor(t)
+	if t == lengthType {
+		t = reflect.TypeFor[int]()
 	}
-	return nil
+	switch {
+	case node.Kind != yaml.ScalarNode, isEmpty(node):
+		s.add(line, path, s.what(node), allowed)
+	case t == secretType && node.Value == "":
+		s.add(line, path, "is empty", allowed)
+	case t == durationType && isNumber(node):
+		s.add(line, path, s.what(node)+" has no unit", allowed)
+	// The YAML library cuts a fraction off where a whole number is wanted.
+	case !decodes(node, reflect.New(t).Interface()), isWhole(t) && node.ShortTag() == "!!float":
+		s.add(line, path, s.what(node), allowed)
+	}
 }
 
-func kindOf(node *yaml.Node) string {
+// anyJSON checks a value that is to become JSON.
+func (s *shapes) anyJSON(node *yaml.Node, path string, line int) {
 	switch node.Kind {
 	case yaml.MappingNode:
-		return "a group of keys"
+		s.check(node, reflect.TypeFor[JSONObject](), path, line)
 	case yaml.SequenceNode:
-		return "a list"
+		s.check(node, reflect.TypeFor[[]any](), path, line)
 	default:
-		if node.Tag == "!!null" {
-			return "empty"
+		var value any
+		isJSON := decodes(node, &value)
+		if isJSON {
+			_, err := json.Marshal(value)
+			isJSON = err == nil && node.ShortTag() != "!!timestamp"
 		}
-		return fmt.Sprintf("%q", node.Value)
+		if !isJSON {
+			s.add(line, path, s.what(node)+" has no form in JSON", "what JSON has, and dates in quotes")
+		}
 	}
+}
+
+// what describes a value that should not be there.
+func (s *shapes) what(node *yaml.Node) string {
+	switch {
+	case node.Kind == yaml.MappingNode:
+		return "is a group of keys"
+	case node.Kind == yaml.SequenceNode:
+		return "is a list"
+	case isEmpty(node):
+		return "is empty"
+	case s.sealed, mayHoldSecret(node.Value):
+		return "is of another kind"
+	default:
+		return show(node.Value)
+	}
+}
+
+// named is a key for an error, or nothing where it must not be repeated.
+func (s *shapes) named(key *yaml.Node) string {
+	if s.sealed || key.Kind != yaml.ScalarNode {
+		return ""
+	}
+	return " " + show(key.Value)
 }

@@ -5,6 +5,8 @@ package workload
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 
@@ -40,18 +42,28 @@ type Generator struct {
 	head    []byte   // the body up to what differs: {"model":…,
 	tail    []byte   // extra_body's keys, each with its comma, and the closing brace
 	salt    string
-	rng     *rand.Rand
-	prefix  []int // token ids that all prompts begin with
-	words   string
+	lengths *rand.Rand
+	content *rand.Rand // of made prompts
+	prefix  []int      // token ids that all prompts begin with
+	words   string     // and for chat, words
 	count   int
 	order   []int // of the file's prompts
 }
 
 // New makes a generator of requests to the named model. Lengths and prompts
-// follow from the seed; run is put into each request's cache salt, so that no
-// run finds its prompts in a prefix cache that an earlier one has filled.
-func New(cfg config.Workload, model, run string, seed uint64) (*Generator, error) {
-	g := &Generator{cfg: cfg, salt: run, rng: rand.New(rand.NewPCG(seed, 0xda942042e4dd58b5))}
+// follow from the seed. The name of the step is put into each request's cache
+// salt, so that no step finds its prompts in a prefix cache that an earlier one
+// has filled; where the prompts share a prefix, and with it the salt, what comes
+// after the prefix follows from seed and step.
+func New(cfg config.Workload, model, step string, seed uint64) (*Generator, error) {
+	g := &Generator{cfg: cfg, salt: step, lengths: rand.New(rand.NewPCG(seed, 0xda942042e4dd58b5))}
+	stream := uint64(0x9fb21c651e98df25)
+	if cfg.SharedPrefixTokens > 0 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(step))
+		stream = h.Sum64()
+	}
+	g.content = rand.New(rand.NewPCG(seed, stream))
 	name, err := json.Marshal(model)
 	if err != nil {
 		return nil, fmt.Errorf("model name %q: %w", model, err)
@@ -64,10 +76,10 @@ func New(cfg config.Workload, model, run string, seed uint64) (*Generator, error
 		if g.prompts, err = readPrompts(cfg.PromptsFile, cfg.Endpoint); err != nil {
 			return nil, err
 		}
-		g.order = g.rng.Perm(len(g.prompts))
+		g.order = g.lengths.Perm(len(g.prompts))
 	}
 	// The prefix has its own stream of numbers: it is the same in every step of
-	// a run, whatever else the step draws.
+	// every run, whatever else the step draws.
 	shared := rand.New(rand.NewPCG(1, 0x2545f4914f6cdd1d))
 	if cfg.Endpoint == config.Chat {
 		g.words = string(appendWords(nil, shared, cfg.SharedPrefixTokens))
@@ -83,9 +95,7 @@ func New(cfg config.Workload, model, run string, seed uint64) (*Generator, error
 // unless extra holds another, and extra's keys.
 func marshalTail(extra map[string]any) ([]byte, error) {
 	all := map[string]any{"temperature": 0}
-	for key, value := range extra {
-		all[key] = value
-	}
+	maps.Copy(all, extra)
 	text, err := json.Marshal(all)
 	if err != nil {
 		return nil, fmt.Errorf("extra_body has no form in JSON: %w", err)
@@ -94,8 +104,8 @@ func marshalTail(extra map[string]any) ([]byte, error) {
 	return text, nil
 }
 
-// MaxTokens bounds the lengths that Next can ask for. The prompt's bound is 0
-// where it is text.
+// MaxTokens are the lengths of the longest request that Next can make. The
+// prompt's is 0 where it is text.
 func (g *Generator) MaxTokens() (prompt, output int) {
 	if len(g.prompts) == 0 {
 		if g.cfg.Endpoint == config.Completions {
@@ -103,9 +113,14 @@ func (g *Generator) MaxTokens() (prompt, output int) {
 		}
 		return prompt, g.cfg.OutputTokens.MaxTokens()
 	}
-	output = g.cfg.OutputTokens.MaxTokens()
 	for _, p := range g.prompts {
-		prompt, output = max(prompt, len(p.ids)), max(output, p.outputTokens)
+		asked := p.outputTokens
+		if asked == 0 {
+			asked = g.cfg.OutputTokens.MaxTokens()
+		}
+		if p.tokens+asked > prompt+output {
+			prompt, output = p.tokens, asked
+		}
 	}
 	return prompt, output
 }
@@ -120,15 +135,15 @@ func (g *Generator) Next() Request {
 	var from *prompt
 	if len(g.prompts) > 0 {
 		from = &g.prompts[g.order[(g.count-1)%len(g.order)]]
-		r.PromptTokens = len(from.ids)
+		r.PromptTokens = from.tokens
 		r.OutputTokens = from.outputTokens
 	}
 	if r.OutputTokens == 0 {
-		r.OutputTokens = draw(g.cfg.OutputTokens, g.rng)
+		r.OutputTokens = draw(g.cfg.OutputTokens, g.lengths)
 	}
 	length := 0
 	if from == nil {
-		length = draw(g.cfg.PromptTokens, g.rng)
+		length = draw(g.cfg.PromptTokens, g.lengths)
 		if g.cfg.Endpoint == config.Completions {
 			r.PromptTokens = length
 		}
@@ -142,7 +157,7 @@ func (g *Generator) Next() Request {
 	case g.cfg.Endpoint == config.Chat:
 		b = append(b, `"messages":[{"role":"user","content":"`...)
 		b = append(b, g.words...)
-		b = appendWords(b, g.rng, length-g.cfg.SharedPrefixTokens)
+		b = appendWords(b, g.content, length-g.cfg.SharedPrefixTokens)
 		b = append(b, `"}]`...)
 	default:
 		b = append(b, `"prompt":[`...)
@@ -154,7 +169,7 @@ func (g *Generator) Next() Request {
 			if i < len(g.prefix) {
 				id = g.prefix[i]
 			} else {
-				id += g.rng.IntN(tokenIDs)
+				id += g.content.IntN(tokenIDs)
 			}
 			b = strconv.AppendInt(b, int64(id), 10)
 		}
@@ -175,6 +190,7 @@ func (g *Generator) Next() Request {
 		b = strconv.AppendInt(b, int64(g.count), 10)
 	}
 	b = append(b, '"')
-	r.Body = append(b, g.tail...)
+	b = append(b, g.tail...)
+	r.Body = b
 	return r
 }

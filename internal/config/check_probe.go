@@ -1,0 +1,153 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxRate bounds request rates: more than one prober can make honestly.
+const maxRate = 10_000
+
+// minMeasured is how many requests a window must expect at the least.
+const minMeasured = 5
+
+func (k *checks) probe(p *Probe, path string) {
+	k.arms(p, path)
+	k.workload(&p.Workload, path+".workload")
+	k.pacing(p.Pacing, path+".pacing")
+	k.notNegative(p.SLO.TTFT, path+".slo.ttft")
+	k.notNegative(p.SLO.TPOT, path+".slo.tpot")
+	k.notNegative(p.SLO.E2E, path+".slo.e2e")
+	k.timeouts(p.Timeouts, path+".timeouts")
+	k.need(p.MaxInFlight >= 1, path+".max_in_flight", strconv.Itoa(p.MaxInFlight), "1 or more")
+	k.positive(p.MaxSendLag, path+".max_send_lag")
+	if !k.ladder(p, path+".ladder") {
+		return
+	}
+	if planned := p.Planned(); p.Interval != 0 {
+		k.need(p.Interval >= planned, path+".interval", p.Interval.String(),
+			"0s for runs that follow one another, or at least what a run is planned to take, "+planned.String())
+	}
+}
+
+func (k *checks) arms(p *Probe, path string) {
+	k.need(len(p.Arms) > 0, path+".arms", "are none", "one or more, such as [{target: NAME}]")
+	var names []string
+	for _, t := range k.cfg.Targets {
+		names = append(names, t.Name)
+	}
+	type identity struct {
+		target   string
+		replicas int
+	}
+	seen := map[identity]bool{}
+	for i, a := range p.Arms {
+		at := item(path+".arms", i)
+		target, known := k.cfg.Target(a.Target)
+		if k.need(known, at+".target", show(a.Target)+" is no target"+didYouMean(a.Target, names), strings.Join(names, ", ")) {
+			n := len(target.Replicas)
+			k.need(a.Replicas >= 0 && a.Replicas <= n, at+".replicas", strconv.Itoa(a.Replicas),
+				fmt.Sprintf("1 to %d, which are target %q's, or left out for all", n, a.Target))
+			id := identity{a.Target, a.Replicas}
+			if a.Replicas == 0 {
+				id.replicas = n
+			}
+			k.need(!seen[id], at, "is the same as an earlier arm", "each target with each number of replicas once")
+			seen[id] = true
+		}
+		if a.Rates != nil {
+			k.rates(a.Rates, at+".rates")
+		}
+	}
+}
+
+func (k *checks) pacing(p Pacing, path string) {
+	switch {
+	case p.Process == Gamma:
+		k.need(p.Burstiness > 0 && p.Burstiness <= 1e6, path+".burstiness", number(p.Burstiness),
+			"the shape of the gaps, above 0, up to 1e6: below 1 is burstier than poisson, above 1 more regular")
+	case k.oneOf(string(p.Process), path+".process", string(Poisson), string(Constant), string(Gamma)):
+		k.need(p.Burstiness == 0, path+".burstiness", "is of no use with process "+string(p.Process), "with process gamma alone")
+	}
+}
+
+func (k *checks) timeouts(t Timeouts, path string) {
+	if !k.positive(t.Total, path+".total") {
+		return
+	}
+	phase := func(d time.Duration, key string) {
+		k.need(d > 0 && d <= t.Total, path+"."+key, d.String(), fmt.Sprintf("more than 0s, up to timeouts.total, %s", t.Total))
+	}
+	phase(t.Connect, "connect")
+	phase(t.FirstToken, "first_token")
+	phase(t.Stall, "stall")
+}
+
+// ladder says whether the steps have lengths that can be reckoned with.
+func (k *checks) ladder(p *Probe, path string) bool {
+	l := p.Ladder
+	own := len(p.Arms) > 0 && !slices.ContainsFunc(p.Arms, func(a Arm) bool { return a.Rates == nil })
+	if len(l.Rates) > 0 || !own {
+		k.rates(l.Rates, path+".rates")
+	}
+	warmup := k.notNegative(l.Warmup, path+".warmup")
+	window := k.positive(l.Window, path+".window")
+	drain := k.positive(l.Drain, path+".drain")
+	cooldown := k.notNegative(l.Cooldown, path+".cooldown")
+	if window {
+		k.window(p, path+".window")
+	}
+	return warmup && window && drain && cooldown
+}
+
+// window checks that the window is long enough for what is measured in it.
+func (k *checks) window(p *Probe, path string) {
+	window := p.Ladder.Window
+	if limit, keys := longestGood(p); limit > 0 {
+		k.need(window >= limit, path, window.String()+" is shorter than a good request may take",
+			fmt.Sprintf("%s or more, by %s", limit, keys))
+	}
+	lowest := math.Inf(1)
+	for _, a := range p.Arms {
+		if rates := p.Rates(a); len(rates) > 0 && rates[0] > 0 {
+			lowest = min(lowest, rates[0])
+		}
+	}
+	if expected := lowest * window.Seconds(); expected < minMeasured {
+		k.need(false, path, fmt.Sprintf("%s at %s requests per second measures %s requests", window, number(lowest), number(expected)),
+			fmt.Sprintf("%d requests or more, which take %s seconds", minMeasured, number(math.Ceil(minMeasured/lowest))))
+	}
+}
+
+// longestGood is how long a request may take that keeps the SLO, and the keys
+// which say so; 0 where they do not. A window shorter than that could see none
+// of its own requests end: its throughput would be that of the warm-up's
+// requests, its latencies those of others.
+func longestGood(p *Probe) (limit time.Duration, keys string) {
+	slo := p.SLO
+	limit, keys = slo.E2E, "slo.e2e"
+	// The lengths in a file of prompts are not known here.
+	if slo.TTFT <= 0 || slo.TPOT <= 0 || p.Workload.PromptsFile != "" {
+		return limit, keys
+	}
+	// More gaps than fill the longest window need not be told apart.
+	gaps := min(int64(p.Workload.OutputTokens.MaxTokens()-1), int64(longest/slo.TPOT)+1)
+	if sum := slo.TTFT + time.Duration(gaps)*slo.TPOT; limit <= 0 || sum < limit {
+		limit, keys = sum, "slo.ttft and, for each of output_tokens after the first, slo.tpot"
+	}
+	return limit, keys
+}
+
+func (k *checks) rates(rates []float64, path string) {
+	k.need(len(rates) > 0, path, "are none", "one or more, rising, in requests per second")
+	for i, r := range rates {
+		at := item(path, i)
+		if k.need(r > 0 && r <= maxRate, at, number(r), fmt.Sprintf("above 0, up to %d requests per second", maxRate)) && i > 0 {
+			k.need(r > rates[i-1], at, fmt.Sprintf("%s after %s", number(r), number(rates[i-1])), "rates that rise")
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package config
+
+import (
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+
+func (k *checks) target(t *Target, path string) {
+	k.need(len(t.Replicas) > 0, path+".replicas", "are none", "one or more base URLs, such as http://127.0.0.1:8000")
+	seen := map[string]bool{}
+	for i, replica := range t.Replicas {
+		replica = strings.TrimRight(replica, "/")
+		t.Replicas[i] = replica
+		at := item(path+".replicas", i)
+		if k.replica(replica, at) {
+			k.need(!seen[replica], at, "stands there twice", "each replica once")
+			seen[replica] = true
+		}
+	}
+	k.oneLine(t.Model, path+".model")
+	k.need(t.GPUsPerReplica >= 1, path+".gpus_per_replica", strconv.Itoa(t.GPUsPerReplica), "1 or more")
+	k.need(t.BatchSize >= 0, path+".batch_size", strconv.Itoa(t.BatchSize), "the deployment's --max-num-seqs, 1 or more")
+	k.oneOf(string(t.Balance), path+".balance", string(RoundRobin), string(LeastInFlight))
+	for _, name := range slices.Sorted(maps.Keys(t.Labels)) {
+		ok := labelForm.MatchString(name) && !strings.HasPrefix(name, "__") && name != "target" && name != "model"
+		at := join(path+".labels", name)
+		k.need(ok, at, "cannot be a label", "letters, digits and _, but not target, model, or a beginning of __")
+		k.oneLine(t.Labels[name], at)
+	}
+	if err := t.HTTPClient.Validate(); err != nil {
+		k.need(false, path+".http_client", err.Error(), httpClientAllowed)
+	}
+}
+
+// mayHoldSecret says whether a text, as a URL, has room for a password or a key.
+func mayHoldSecret(text string) bool { return strings.ContainsAny(text, "@?") }
+
+// replica checks a base URL. One that may hold a secret is not repeated.
+func (k *checks) replica(replica, path string) bool {
+	const allowed = "a base URL such as http://127.0.0.1:8000 or https://llm.example.org/prefix"
+	u, err := url.Parse(replica)
+	switch {
+	case strings.Contains(replica, "@"):
+		return k.need(false, path, "holds credentials", "http_client.basic_auth or http_client.authorization for them")
+	case err != nil:
+		return k.need(false, path, "is no URL", allowed)
+	case mayHoldSecret(replica), strings.Contains(replica, "#"):
+		return k.need(false, path, "has more than a path", allowed)
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return k.need(false, path, show(replica), allowed)
+	case !isPort(u.Port()):
+		return k.need(false, path, show(replica)+" has no possible port", allowed)
+	case strings.HasSuffix(u.Path, "/v1"):
+		return k.need(false, path, show(replica)+" ends in /v1", "the URL without /v1, which the prober adds")
+	}
+	return true
+}
+
+// isPort says whether a URL's port, which may be left out, can be connected to.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}

@@ -1,0 +1,317 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+	"go.yaml.in/yaml/v3"
+)
+
+// everyKey sets every key of the configuration to what is not its default.
+const everyKey = `
+targets:
+- name: llama
+  replicas: ["http://vllm-0:8000/", "https://vllm-1/prefix"]
+  model: meta-llama/Llama-3.1-8B
+  gpus_per_replica: 4
+  batch_size: 256
+  labels: {team: search, zone: b}
+  balance: least_in_flight
+  http_client:
+    authorization: {type: Token, credentials: s3cr3t}
+    tls_config: {ca_file: ca.pem, min_version: TLS13}
+    proxy_url: http://user:s3cr3t@proxy:3128
+    http_headers: {X-Key: {secrets: [s3cr3t]}}
+    follow_redirects: false
+probes:
+- name: ladder
+  interval: 2h30m
+  arms:
+  - target: llama
+    replicas: 1
+    rates: [0.5, 1]
+  workload:
+    endpoint: chat
+    prompt_tokens: {uniform: {min: 100, max: 200}}
+    output_tokens: {lognormal: {median: 50.5, sigma: 0.7, min: 5, max: 90}}
+    shared_prefix_tokens: 64
+    extra_body: {temperature: 0.7, stop: [a, "\n\nUser:"], logit_bias: {"50256": -100}}
+  pacing: {process: gamma, burstiness: 0.25}
+  ladder: {rates: [1, 2.5, 4], warmup: 0s, window: 1m, drain: 90s, cooldown: 500ms}
+  slo: {ttft: 500ms, tpot: 50ms, e2e: 10s}
+  timeouts: {connect: 1s, first_token: 20s, stall: 5s, total: 1m}
+  max_in_flight: 100
+  max_send_lag: 1500us
+  seed: 18446744073709551615
+- name: replay
+  arms: [{target: llama}]
+  workload: {prompts_file: testdata/prompts.txt, output_tokens: {fixed: 7}}
+  ladder: {rates: [3]}
+`
+
+func everyKeyConfig(folder string) *Config {
+	client := promconfig.DefaultHTTPClientConfig
+	client.FollowRedirects = false
+	client.Authorization = &promconfig.Authorization{Type: "Token", Credentials: "s3cr3t"}
+	client.TLSConfig = promconfig.TLSConfig{CAFile: filepath.Join(folder, "ca.pem"), MinVersion: promconfig.TLSVersions["TLS13"]}
+	_ = yaml.Unmarshal([]byte("http://user:s3cr3t@proxy:3128"), &client.ProxyURL)
+	client.HTTPHeaders = &promconfig.Headers{Headers: map[string]promconfig.Header{"X-Key": {Secrets: []promconfig.Secret{"s3cr3t"}}}}
+	replay := DefaultProbe()
+	replay.Name = "replay"
+	replay.Arms = []Arm{{Target: "llama"}}
+	replay.Workload.PromptTokens = Length{}
+	replay.Workload.OutputTokens = Length{Fixed: 7}
+	replay.Workload.PromptsFile = filepath.Join(folder, "testdata/prompts.txt")
+	replay.Ladder.Rates = []float64{3}
+	return &Config{
+		Targets: []Target{{
+			Name:     "llama",
+			Replicas: []string{"http://vllm-0:8000", "https://vllm-1/prefix"},
+			Model:    "meta-llama/Llama-3.1-8B", GPUsPerReplica: 4, BatchSize: 256,
+			Labels:     map[string]string{"team": "search", "zone": "b"},
+			Balance:    LeastInFlight,
+			HTTPClient: client,
+		}},
+		Probes: []Probe{{
+			Name: "ladder", Interval: 150 * time.Minute,
+			Arms: []Arm{{Target: "llama", Replicas: 1, Rates: []float64{0.5, 1}}},
+			Workload: Workload{
+				Endpoint:           Chat,
+				PromptTokens:       Length{Uniform: &UniformTokens{Min: 100, Max: 200}},
+				OutputTokens:       Length{Lognormal: &LognormalTokens{Median: 50.5, Sigma: 0.7, Min: 5, Max: 90}},
+				SharedPrefixTokens: 64,
+				ExtraBody: JSONObject{
+					"temperature": 0.7, "stop": []any{"a", "\n\nUser:"}, "logit_bias": JSONObject{"50256": -100},
+				},
+			},
+			Pacing: Pacing{Process: Gamma, Burstiness: 0.25},
+			Ladder: Ladder{
+				Rates: []float64{1, 2.5, 4}, Warmup: 0, Window: time.Minute, Drain: 90 * time.Second, Cooldown: 500 * time.Millisecond,
+			},
+			SLO:         SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second},
+			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
+			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,
+		}, replay},
+	}
+}
+
+func here(t *testing.T) string {
+	t.Helper()
+	folder, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+func TestEveryKeyIsReadAsItIsWritten(t *testing.T) {
+	got, err := Parse([]byte(everyKey), "vllm_prober.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := everyKeyConfig(here(t)); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+// everyKey is worth its name only while it leaves no key at its default.
+func TestEveryKeyLeavesNoDefault(t *testing.T) {
+	cfg := everyKeyConfig(here(t))
+	left := map[string]bool{}
+	var visit func(value, fallback reflect.Value)
+	visit = func(value, fallback reflect.Value) {
+		if value.Kind() == reflect.Pointer {
+			value, fallback = value.Elem(), reflect.Zero(value.Type().Elem())
+		}
+		for i := range value.NumField() {
+			at := value.Type().String() + "." + value.Type().Field(i).Name
+			field := value.Field(i)
+			same := reflect.DeepEqual(field.Interface(), fallback.Field(i).Interface())
+			if before, known := left[at]; !known || before {
+				left[at] = same
+			}
+			if (field.Kind() == reflect.Struct || field.Kind() == reflect.Pointer && !field.IsNil()) && field.Type() != httpClientType {
+				visit(field, fallback.Field(i))
+			}
+		}
+	}
+	for _, target := range cfg.Targets {
+		visit(reflect.ValueOf(target), reflect.ValueOf(DefaultTarget()))
+	}
+	for _, p := range cfg.Probes {
+		visit(reflect.ValueOf(p), reflect.ValueOf(DefaultProbe()))
+		for _, a := range p.Arms {
+			visit(reflect.ValueOf(a), reflect.ValueOf(Arm{}))
+		}
+	}
+	for at, is := range left {
+		if is {
+			t.Errorf("%s is nowhere set to what is not its default", at)
+		}
+	}
+	if len(left) < 40 {
+		t.Errorf("looked at %d fields alone", len(left))
+	}
+}
+
+func TestWhatIsLeftOutHasItsDefault(t *testing.T) {
+	got, err := Parse([]byte(`
+targets: [{name: llama, replicas: ["http://127.0.0.1:8000"]}]
+probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1, 2, 4]}}]
+`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Written out, so that a default does not change by accident.
+	want := &Config{
+		Targets: []Target{{
+			Name: "llama", Replicas: []string{"http://127.0.0.1:8000"}, GPUsPerReplica: 1, Balance: RoundRobin,
+			HTTPClient: promconfig.HTTPClientConfig{FollowRedirects: true, EnableHTTP2: true},
+		}},
+		Probes: []Probe{{
+			Name:        "ladder",
+			Arms:        []Arm{{Target: "llama"}},
+			Workload:    Workload{Endpoint: Completions, PromptTokens: Length{Fixed: 128}, OutputTokens: Length{Fixed: 64}},
+			Pacing:      Pacing{Process: Poisson},
+			Ladder:      Ladder{Rates: []float64{1, 2, 4}, Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second},
+			Timeouts:    Timeouts{Connect: 5 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 5 * time.Minute},
+			MaxInFlight: 4096, MaxSendLag: 10 * time.Millisecond,
+		}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+// The page /config shows what marshals: it must mean what is in force.
+func TestWhatIsShownMeansTheSame(t *testing.T) {
+	shown, err := yaml.Marshal(everyKeyConfig(here(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(shown), "s3cr3t") || strings.Count(string(shown), "<secret>") != 2 {
+		t.Errorf("secrets are not shown as <secret>:\n%s", shown)
+	}
+	got, err := Parse(shown, "/elsewhere/shown.yml")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, shown)
+	}
+	want := everyKeyConfig(here(t))
+	client := &want.Targets[0].HTTPClient
+	client.Authorization.Credentials = "<secret>"
+	client.HTTPHeaders.Headers["X-Key"].Secrets[0] = "<secret>"
+	_ = yaml.Unmarshal([]byte("http://user:xxxxx@proxy:3128"), &client.ProxyURL)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func TestAliasesAndMergesBringTheirValues(t *testing.T) {
+	got, err := Parse([]byte(`
+targets:
+- &base {name: a, replicas: ["http://a:1"], batch_size: 16, labels: {team: x}}
+- {<<: *base, name: b, batch_size: 32}
+- <<: [{name: c, gpus_per_replica: 8}, *base]
+  labels: {<<: {zone: z}, team: y}
+probes:
+- name: a
+  arms: &arms [{target: a}]
+  ladder: &ladder {rates: &rates [1, 2], warmup: 3s}
+- name: two
+  arms: *arms
+  ladder: {<<: *ladder, window: 40s}
+- name: three
+  arms: [{target: b, rates: *rates}]
+`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := got.Target("b")
+	c, _ := got.Target("c")
+	if b.BatchSize != 32 || b.Replicas[0] != "http://a:1" || b.Labels["team"] != "x" || b.GPUsPerReplica != 1 {
+		t.Errorf("b is %+v", b)
+	}
+	if c.BatchSize != 16 || c.GPUsPerReplica != 8 || !reflect.DeepEqual(c.Labels, map[string]string{"zone": "z", "team": "y"}) {
+		t.Errorf("c is %+v", c)
+	}
+	two := got.Probes[1]
+	want := Ladder{Rates: []float64{1, 2}, Warmup: 3 * time.Second, Window: 40 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second}
+	if !reflect.DeepEqual(two.Ladder, want) || !reflect.DeepEqual(two.Arms, []Arm{{Target: "a"}}) {
+		t.Errorf("two is %+v", two)
+	}
+	if rates := got.Probes[2].Arms[0].Rates; !reflect.DeepEqual(rates, []float64{1, 2}) {
+		t.Errorf("three has the rates %v", rates)
+	}
+}
+
+// A few lines of aliases can stand for more than any memory holds.
+func TestAliasesOfAliasesAreRefused(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(`
+targets: [{name: llama, replicas: ["http://127.0.0.1:8000"]}]
+probes:
+- name: ladder
+  arms: [{target: llama}]
+  ladder: {rates: [1]}
+  workload:
+    extra_body:
+      a0: &a0 [x, x, x, x, x, x, x, x, x, x]
+`)
+	for i := range 20 {
+		fmt.Fprintf(&b, "      a%d: &a%d [%s*a%d]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d, ", i), 9), i)
+	}
+	_, err := Parse([]byte(b.String()), "bomb.yml")
+	want := "bomb.yml:2: the file: is more than the YAML library decodes; allowed: fewer aliases of what holds aliases"
+	if err == nil || err.Error() != want {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestValidateChecksWhatCodeMade(t *testing.T) {
+	target, probe := DefaultTarget(), DefaultProbe()
+	target.Name, target.Replicas = "t", []string{"http://127.0.0.1:8000///"}
+	probe.Name, probe.Arms, probe.Ladder.Rates = "p", []Arm{{Target: "t"}}, []float64{1}
+	cfg := &Config{Targets: []Target{target}, Probes: []Probe{probe}}
+	if err := cfg.Validate(); err != nil || cfg.Targets[0].Replicas[0] != "http://127.0.0.1:8000" {
+		t.Errorf("%v: %q", err, cfg.Targets[0].Replicas)
+	}
+	cfg.Probes[0].Ladder.Rates = []float64{2, 1}
+	cfg.Targets[0].HTTPClient.BearerToken, cfg.Targets[0].HTTPClient.BearerTokenFile = "s3cr3t", "file"
+	want := `targets[0].http_client: at most one of bearer_token & bearer_token_file must be configured; ` +
+		`allowed: the settings of http_config in the documentation of Prometheus
+probes[0].ladder.rates[1]: 1 after 2; allowed: rates that rise`
+	if err := cfg.Validate(); err == nil || err.Error() != want {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestLoadSaysWhichFileItCannotRead(t *testing.T) {
+	_, err := Load("testdata/missing.yml")
+	if err == nil || !strings.Contains(err.Error(), "testdata/missing.yml") || !strings.Contains(err.Error(), "--config.file") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestPlanned(t *testing.T) {
+	steps := Ladder{Rates: []float64{1, 2, 3}, Warmup: 10 * time.Second, Window: 30 * time.Second, Cooldown: 2 * time.Second}
+	long := Ladder{Rates: make([]float64, 50_000), Warmup: longest, Window: longest, Cooldown: longest}
+	for name, c := range map[string]struct {
+		probe Probe
+		want  time.Duration
+	}{
+		"none":     {Probe{Ladder: steps}, 0},
+		"one arm":  {Probe{Ladder: steps, Arms: []Arm{{}}}, 3*42*time.Second - 2*time.Second},
+		"two arms": {Probe{Ladder: steps, Arms: []Arm{{}, {Rates: []float64{1}}}}, 4*42*time.Second - 2*time.Second},
+		"too long": {Probe{Ladder: long, Arms: []Arm{{}}}, math.MaxInt64},
+	} {
+		if got := c.probe.Planned(); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
