@@ -42,102 +42,104 @@ const maxDepth = 64
 func parseChunk(data []byte) (chunk, error) {
 	var c chunk
 	s := scanner{p: data}
-	err := s.object(func(key []byte) error {
-		switch string(key) {
+	if s.peek() != '{' {
+		s.fail() // null is an object's value, but no chunk
+	}
+	for more := s.enter('{', '}'); more; more = s.next('}') {
+		switch string(s.key()) {
 		case "choices":
-			return s.array(func() error {
+			for more := s.enter('[', ']'); more; more = s.next(']') {
 				c.choices = true
-				return s.choice(&c)
-			})
+				s.choice(&c)
+			}
 		case "usage":
-			return s.usage(&c.usage)
+			s.usage(&c.usage)
 		case "error":
-			raw, err := s.raw()
-			if err == nil && string(raw) != "null" {
+			if raw := s.raw(); string(raw) != "null" {
 				c.failure = errorMessage(raw)
 			}
-			return err
 		case "object": // releases before 0.10 told errors as {"object":"error","message":…}
-			raw, err := s.raw()
-			if err == nil && string(raw) == `"error"` {
+			if string(s.raw()) == `"error"` {
 				c.failure = errorMessage(data)
 			}
-			return err
 		default:
-			return s.skip(0)
+			s.skip(0)
 		}
-	})
-	if err != nil {
-		return chunk{}, fmt.Errorf("%w: %.100q", err, data)
+	}
+	if s.failed {
+		return chunk{}, fmt.Errorf("%w: %.100q", errChunk, data)
 	}
 	return c, nil
 }
 
 // choice reads one member of "choices". A delta that only names the role is no
 // token; empty text can be one, since a token may be half a character.
-func (s *scanner) choice(c *chunk) error {
+func (s *scanner) choice(c *chunk) {
 	ids, piece := 0, false
-	err := s.object(func(key []byte) error {
-		switch string(key) {
+	for more := s.enter('{', '}'); more; more = s.next('}') {
+		switch string(s.key()) {
 		case "text":
-			raw, err := s.raw()
-			piece = piece || string(raw) != "null"
-			return err
+			piece = string(s.raw()) != "null" || piece
 		case "delta":
-			role, content, empty := false, false, true
-			err := s.optionalObject(func(key []byte) error {
-				raw, err := s.raw()
-				switch string(key) {
-				case "role":
-					role = true
-				case "content", "reasoning", "reasoning_content", "tool_calls":
-					content = content || string(raw) != "null"
-					empty = empty && (len(raw) <= 2 || string(raw) == "null")
-				}
-				return err
-			})
-			piece = piece || content && (!role || !empty)
-			return err
+			piece = s.delta() || piece
 		case "token_ids":
-			return s.array(func() error { ids++; return s.skip(0) })
+			for more := s.enter('[', ']'); more; more = s.next(']') {
+				ids++
+				s.skip(0)
+			}
 		case "finish_reason":
-			raw, err := s.raw()
-			c.finished = c.finished || string(raw) != "null"
-			return err
+			c.finished = string(s.raw()) != "null" || c.finished
 		default:
-			return s.skip(0)
+			s.skip(0)
 		}
-	})
+	}
 	switch {
 	case ids > 0:
 		c.tokens += ids
 	case piece:
 		c.tokens++
 	}
-	return err
 }
 
-func (s *scanner) usage(u *usage) error {
-	return s.optionalObject(func(key []byte) (err error) {
-		switch string(key) {
-		case "prompt_tokens":
-			u.prompt, err = s.count()
-		case "completion_tokens":
-			u.known = true
-			u.completion, err = s.count()
-		case "prompt_tokens_details":
-			return s.optionalObject(func(key []byte) (err error) {
-				if string(key) != "cached_tokens" {
-					return s.skip(0)
-				}
-				u.cached, err = s.count()
-				return err
-			})
+// delta says whether a chat's delta holds a piece of the answer.
+func (s *scanner) delta() bool {
+	role, content, empty := false, false, true
+	for more := s.enter('{', '}'); more; more = s.next('}') {
+		switch string(s.key()) {
+		case "role":
+			role = true
+			s.skip(0)
+		case "content", "reasoning", "reasoning_content", "tool_calls":
+			raw := s.raw()
+			null := string(raw) == "null"
+			content = content || !null
+			empty = empty && (null || len(raw) <= 2)
 		default:
-			return s.skip(0)
+			s.skip(0)
 		}
-		return err
-	})
+	}
+	return content && (!role || !empty)
+}
+
+func (s *scanner) usage(u *usage) {
+	for more := s.enter('{', '}'); more; more = s.next('}') {
+		switch string(s.key()) {
+		case "prompt_tokens":
+			u.prompt = s.count()
+		case "completion_tokens":
+			u.known, u.completion = true, s.count()
+		case "prompt_tokens_details":
+			for more := s.enter('{', '}'); more; more = s.next('}') {
+				if string(s.key()) == "cached_tokens" {
+					u.cached = s.count()
+				} else {
+					s.skip(0)
+				}
+			}
+		default:
+			s.skip(0)
+		}
+	}
 }
 
 // errorMessage finds the text of an error: {"message":…}, or a plain string.
@@ -155,151 +157,144 @@ func errorMessage(raw []byte) string {
 	return string(raw)
 }
 
-// scanner walks over JSON once, from left to right.
+// scanner walks over JSON once, from left to right. What is no JSON ends the
+// walk: failed is then set, and nothing more is found.
 type scanner struct {
-	p []byte
-	i int
+	p      []byte
+	i      int
+	failed bool
 }
+
+func (s *scanner) fail() { s.i, s.failed = len(s.p), true }
 
 // peek skips white space and returns the next byte without passing it, 0 at the end.
 func (s *scanner) peek() byte {
-	for s.i < len(s.p) {
-		switch c := s.p[s.i]; c {
-		case ' ', '\t', '\n', '\r':
-			s.i++
-		default:
+	for ; s.i < len(s.p); s.i++ {
+		if c := s.p[s.i]; c > ' ' || c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return c
 		}
 	}
 	return 0
 }
 
-// expect passes one byte, which must be c.
-func (s *scanner) expect(c byte) error {
-	if s.peek() != c {
-		return errChunk
-	}
-	s.i++
-	return nil
-}
-
-// object calls member for each key of an object; member passes the value.
-func (s *scanner) object(member func(key []byte) error) error {
-	return s.list('{', '}', func() error {
-		key, err := s.str()
-		if err != nil {
-			return err
-		}
-		if err := s.expect(':'); err != nil {
-			return err
-		}
-		return member(key)
-	})
-}
-
-// optionalObject is object, but null has no members.
-func (s *scanner) optionalObject(member func(key []byte) error) error {
-	if s.peek() == 'n' {
-		return s.skip(0)
-	}
-	return s.object(member)
-}
-
-// array calls element at each element of an array, which passes it; null has none.
-func (s *scanner) array(element func() error) error {
-	if s.peek() == 'n' {
-		return s.skip(0)
-	}
-	return s.list('[', ']', element)
-}
-
-func (s *scanner) list(open, end byte, item func() error) error {
-	if err := s.expect(open); err != nil {
-		return err
+// enter passes the opening of an object or array and says whether it has a
+// member, which the caller passes before it calls next; null has none.
+func (s *scanner) enter(open, end byte) bool {
+	switch s.peek() {
+	case open:
+		s.i++
+	case 'n':
+		s.skip(0)
+		return false
+	default:
+		s.fail()
+		return false
 	}
 	if s.peek() == end {
 		s.i++
+		return false
+	}
+	return true
+}
+
+// next passes what follows a member and says whether there is another one.
+func (s *scanner) next(end byte) bool {
+	switch s.peek() {
+	case ',':
+		s.i++
+		return true
+	case end:
+		s.i++
+	default:
+		s.fail()
+	}
+	return false
+}
+
+// key passes a member's key and its colon.
+func (s *scanner) key() []byte {
+	key := s.str()
+	if s.peek() != ':' {
+		s.fail()
 		return nil
 	}
-	for {
-		if err := item(); err != nil {
-			return err
-		}
-		if s.peek() == ',' {
-			s.i++
-			continue
-		}
-		return s.expect(end)
-	}
+	s.i++
+	return key
 }
 
 // str passes a string and returns what stands between its quotes, escapes as
 // they are: no key or value that is looked for has one.
-func (s *scanner) str() ([]byte, error) {
-	if err := s.expect('"'); err != nil {
-		return nil, err
+func (s *scanner) str() []byte {
+	if s.peek() != '"' {
+		s.fail()
+		return nil
 	}
-	start := s.i
-	for {
-		quote := bytes.IndexByte(s.p[s.i:], '"')
-		if quote < 0 {
-			return nil, errChunk
+	text := s.p[s.i+1:]
+	for end := 0; ; end++ {
+		n := bytes.IndexByte(text[end:], '"')
+		if n < 0 {
+			s.fail()
+			return nil
 		}
-		s.i += quote + 1
+		end += n
 		// The quote ends the string unless an odd number of backslashes precedes it.
 		slashes := 0
-		for j := s.i - 2; j >= start && s.p[j] == '\\'; j-- {
+		for slashes < end && text[end-1-slashes] == '\\' {
 			slashes++
 		}
 		if slashes%2 == 0 {
-			return s.p[start : s.i-1], nil
+			s.i += end + 2
+			return text[:end]
 		}
 	}
 }
 
 // raw passes a value and returns its bytes.
-func (s *scanner) raw() ([]byte, error) {
+func (s *scanner) raw() []byte {
 	s.peek()
 	start := s.i
-	err := s.skip(0)
-	return s.p[start:s.i], err
+	s.skip(0)
+	return s.p[start:s.i]
 }
 
 // count passes a number that must be a whole one from 0 on.
-func (s *scanner) count() (int, error) {
-	raw, err := s.raw()
+func (s *scanner) count() int {
+	n, err := strconv.ParseUint(string(s.raw()), 10, 31)
 	if err != nil {
-		return 0, err
+		s.fail()
 	}
-	n, err := strconv.ParseUint(string(raw), 10, 31)
-	if err != nil {
-		return 0, fmt.Errorf("%w: a count of tokens is %.20q", errChunk, raw)
-	}
-	return int(n), nil
+	return int(n)
 }
 
 // skip passes any value.
-func (s *scanner) skip(depth int) error {
+func (s *scanner) skip(depth int) {
 	if depth > maxDepth {
-		return errChunk
+		s.fail()
 	}
 	switch s.peek() {
 	case 0, ',', ':', ']', '}':
-		return errChunk
+		s.fail()
 	case '"':
-		_, err := s.str()
-		return err
+		s.str()
 	case '{':
-		return s.object(func([]byte) error { return s.skip(depth + 1) })
-	case '[':
-		return s.array(func() error { return s.skip(depth + 1) })
-	}
-	for s.i < len(s.p) {
-		switch s.p[s.i] {
-		case ',', ':', ']', '}', '"', '{', '[', ' ', '\t', '\n', '\r':
-			return nil
+		for more := s.enter('{', '}'); more; more = s.next('}') {
+			s.key()
+			s.skip(depth + 1)
 		}
-		s.i++
+	case '[':
+		for more := s.enter('[', ']'); more; more = s.next(']') {
+			s.skip(depth + 1)
+		}
+	default:
+		i := s.i
+		for i < len(s.p) && !ends[s.p[i]] {
+			i++
+		}
+		s.i = i
 	}
-	return nil
+}
+
+// ends are the bytes that cannot be within a number, true, false or null.
+var ends = [256]bool{
+	',': true, ':': true, ']': true, '}': true, '"': true, '{': true, '[': true, ' ': true, '\t': true, '\n': true, '\r': true,
 }

@@ -111,10 +111,10 @@ func FuzzParseChunk(f *testing.F) {
 // topLevelKeys returns an object's keys, and whether each stands there once and
 // in plain letters: encoding/json folds case and takes the last of two.
 func topLevelKeys(data []byte) (map[string]bool, bool) {
-	keys := map[string]bool{}
+	keys, unique := map[string]bool{}, true
 	s := scanner{p: data}
-	unique := true
-	err := s.object(func(key []byte) error {
+	for more := s.enter('{', '}'); more; more = s.next('}') {
+		key := s.key()
 		for _, c := range key {
 			if c < 'a' || c > 'z' {
 				unique = false
@@ -124,18 +124,19 @@ func topLevelKeys(data []byte) (map[string]bool, bool) {
 			unique = false
 		}
 		keys[string(key)] = true
-		if string(key) == "usage" {
-			return s.optionalObject(func(key []byte) error {
-				if string(key) != "completion_tokens" || keys["completion_tokens"] {
-					unique = false
-				}
-				keys["completion_tokens"] = true
-				return s.skip(0)
-			})
+		if string(key) != "usage" {
+			s.skip(0)
+			continue
 		}
-		return s.skip(0)
-	})
-	return keys, unique && err == nil
+		for more := s.enter('{', '}'); more; more = s.next('}') {
+			if string(s.key()) != "completion_tokens" || keys["completion_tokens"] {
+				unique = false
+			}
+			keys["completion_tokens"] = true
+			s.skip(0)
+		}
+	}
+	return keys, unique && !s.failed
 }
 
 func BenchmarkParseChunk(b *testing.B) {

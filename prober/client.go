@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,9 +39,14 @@ func newClient(target config.Target, timeouts config.Timeouts, dial Dialer) (*cl
 			c.headers[http.CanonicalHeaderKey(name)] = true
 		}
 	}
-	c.buffers.New = func() any { return new([16 << 10]byte) }
+	c.buffers.New = func() any { return new(readBuffer) }
 	return c, nil
 }
+
+// readBuffer holds some chunks of a stream, which are of about 300 bytes. Each
+// request in flight has one, so it is small; what comes at once and does not fit
+// is taken piece by piece, with the same time.
+type readBuffer [1 << 10]byte
 
 // gap is the time between two reads of a stream that brought tokens.
 type gap struct {
@@ -128,105 +132,6 @@ func (x *exchange) run(ctx context.Context) error {
 		return failf(StreamError, "the answer is %q and no event stream: does something between prober and vLLM not stream?", kind)
 	}
 	return x.stream(resp.Body)
-}
-
-// stream reads the answer to its end. Every read is stamped once, by the
-// connection, and all chunks that it brought have its time.
-func (x *exchange) stream(body io.Reader) error {
-	buffer := x.client.buffers.Get().(*[16 << 10]byte)
-	defer x.client.buffers.Put(buffer)
-	var (
-		events    eventStream
-		done      bool     // the stream said that it is complete
-		told      *failure // an error within the stream
-		garbled   bool     // the stream cannot be read on
-		readSeen  int64    // the connection's number of the last read with tokens
-		coalesced bool     // and whether it is counted as coalesced already
-		usage     usage
-		counted   int // tokens, counted chunk by chunk
-	)
-	for {
-		n, err := body.Read(buffer[:])
-		at, read := x.lastRead(), x.readNumber()
-		feedErr := events.feed(buffer[:n], func(data []byte) bool {
-			if done = done || string(data) == "[DONE]"; done {
-				return false
-			}
-			c, err := parseChunk(data)
-			if err != nil {
-				told, garbled = &failure{StreamError, err}, true
-				return false
-			}
-			if c.failure != "" {
-				told = failf(StreamError, "the server says in the stream: %s", c.failure)
-				return true
-			}
-			tokens := c.tokens
-			if c.usage.known {
-				if c.choices {
-					tokens = c.usage.completion - usage.completion
-				}
-				usage = c.usage
-			}
-			if !c.choices || tokens <= 0 {
-				return true
-			}
-			counted += tokens
-			x.tokensCame(at, tokens)
-			switch {
-			case read != readSeen:
-				x.obs.Reads++
-				readSeen, coalesced = read, false
-			case !coalesced:
-				x.obs.CoalescedReads++
-				coalesced = true
-			}
-			return true
-		})
-		if feedErr != nil {
-			told, garbled = &failure{StreamError, feedErr}, true
-		}
-		x.obs.End = at
-		if done || garbled || err != nil {
-			if done && err == nil {
-				// The end of the body usually lies in the same read; taking it
-				// lets the connection be used again.
-				_, err = body.Read(buffer[:])
-			}
-			return x.finish(usage, counted, done, told, err)
-		}
-	}
-}
-
-func (x *exchange) tokensCame(at instant, tokens int) {
-	if x.obs.FirstToken == 0 {
-		x.obs.FirstToken = at
-	} else {
-		x.gaps = append(x.gaps, gap{at - x.obs.LastToken, tokens})
-	}
-	x.obs.LastToken = at
-	x.dog.lastToken.Store(int64(at))
-}
-
-// finish judges a stream that has ended.
-func (x *exchange) finish(usage usage, counted int, done bool, told *failure, err error) error {
-	x.obs.OutputTokens = counted
-	if usage.known {
-		x.obs.OutputTokens = max(usage.completion, counted)
-		x.obs.PromptTokens = usage.prompt
-		x.obs.CachedTokens = usage.cached
-	}
-	switch asked := x.request.OutputTokens; {
-	case told != nil:
-		return told
-	case !done && err != nil && !errors.Is(err, io.EOF):
-		return fmt.Errorf("reading the stream after %d tokens: %w", counted, err)
-	case !done:
-		return failf(Truncated, "the stream ended after %d tokens without its [DONE]", counted)
-	case counted == 0, x.request.ExactOutput && x.obs.OutputTokens < asked:
-		return failf(ShortOutput, "%d tokens instead of %d", x.obs.OutputTokens, asked)
-	}
-	return nil
 }
 
 // outcome classifies what ended the request.

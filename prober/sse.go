@@ -16,16 +16,19 @@ var errEventTooLong = errors.New("an event of the stream is longer than 1 MiB")
 // an event stream" in the WHATWG HTML standard, section 9.2.6, and keeps only
 // the field that vLLM uses: data.
 type eventStream struct {
-	line    []byte // the beginning of a line whose end has not come yet
-	data    []byte // the data lines of the event so far, when there are several
-	hasData bool
-	afterCR bool // the last line ended with CR, so a LF belongs to it
-	begun   bool // past a byte order mark
+	line     []byte // the beginning of a line whose end has not come yet
+	data     []byte // the data of the event so far
+	hasData  bool
+	borrowed bool   // data lies in the bytes that are being fed, or in line
+	own      []byte // where data lies otherwise
+	afterCR  bool   // the last line ended with CR, so a LF belongs to it
+	begun    bool   // past a byte order mark
 }
 
 // feed calls yield with the data of every event that ends within p. The data is
 // valid during the call alone. It stops early when yield says false.
 func (s *eventStream) feed(p []byte, yield func(data []byte) bool) error {
+	defer s.keep()
 	for len(p) > 0 {
 		if s.afterCR {
 			s.afterCR = false
@@ -39,6 +42,7 @@ func (s *eventStream) feed(p []byte, yield func(data []byte) bool) error {
 			if len(s.line)+len(p) > maxEventBytes {
 				return errEventTooLong
 			}
+			s.keep()
 			s.line = append(s.line, p...)
 			return nil
 		}
@@ -70,9 +74,8 @@ func (s *eventStream) take(line []byte, yield func(data []byte) bool) bool {
 		if !s.hasData {
 			return true
 		}
-		s.hasData = false
 		data := s.data
-		s.data = s.data[:0]
+		s.data, s.hasData, s.borrowed = nil, false, false
 		return yield(data)
 	}
 	value, isData := bytes.CutPrefix(line, []byte("data"))
@@ -85,12 +88,22 @@ func (s *eventStream) take(line []byte, yield func(data []byte) bool) bool {
 	default:
 		value = bytes.TrimPrefix(value[1:], []byte(" "))
 	}
-	if s.hasData {
-		s.data = append(s.data, '\n')
+	if !s.hasData { // nearly always the only line of its event: nothing is copied
+		s.data, s.hasData, s.borrowed = value, true, true
+		return true
 	}
-	s.hasData = true
-	s.data = append(s.data, value...)
+	s.keep()
+	s.own = append(append(s.data, '\n'), value...)
+	s.data = s.own
 	return true
+}
+
+// keep copies borrowed data before the bytes that it lies in change.
+func (s *eventStream) keep() {
+	if s.borrowed {
+		s.own = append(s.own[:0], s.data...)
+		s.data, s.borrowed = s.own, false
+	}
 }
 
 // lineEnd is the place of the first CR or LF, or -1.

@@ -11,12 +11,14 @@ func eventsOf(t *testing.T, parts ...string) []string {
 	var s eventStream
 	var events []string
 	for _, part := range parts {
-		if err := s.feed([]byte(part), func(data []byte) bool {
+		read := []byte(part)
+		if err := s.feed(read, func(data []byte) bool {
 			events = append(events, string(data))
 			return true
 		}); err != nil {
 			t.Fatal(err)
 		}
+		clear(read) // as the next read does
 	}
 	return events
 }
@@ -67,6 +69,8 @@ func TestEventStreamIsBounded(t *testing.T) {
 func FuzzEventStream(f *testing.F) {
 	f.Add("data: a\n\ndata: b\r\n\r\n: c\n\n", uint(3))
 	f.Add("\xef\xbb\xbfdata\n\ndata: \r\r", uint(1))
+	f.Add("data: ab\ndata: cd\n\n", uint(7)) // the end of a line and the beginning of the next in one read
+	f.Add("data: ab\n\n", uint(8))           // a line, and its event's end in the next read
 	f.Fuzz(func(t *testing.T, stream string, size uint) {
 		var parts []string
 		for rest := stream; rest != ""; {

@@ -15,7 +15,7 @@ import (
 )
 
 // stepRun is one step under way: the load is offered by one goroutine, each
-// request has its own, and all tell the tally.
+// request in flight has its own, and all tell the tally.
 type stepRun struct {
 	step     Step
 	arm      *arm
@@ -93,6 +93,10 @@ func (s *stepRun) run(hard, soft context.Context) *StepResult {
 func (s *stepRun) offer(load, flight context.Context, flights *sync.WaitGroup) {
 	arrival := s.alarm(load)
 	defer arrival.Close()
+	// A goroutine that has made a request waits here for another one to make: a
+	// new one would first have to grow its stack, at the cost of that request.
+	idle := make(chan func())
+	defer close(idle)
 	number, coming := 0, true
 	for offset := range Arrivals(s.probe.Pacing, s.step.RequestRate, s.step.Seed) {
 		phase := s.step.phase(offset)
@@ -112,9 +116,17 @@ func (s *stepRun) offer(load, flight context.Context, flights *sync.WaitGroup) {
 		s.inFlight[replica].Add(1)
 		s.observer.RequestSent(s.step)
 		id := fmt.Sprintf("%s-%d-%d", s.step.RunID, s.step.Number, number)
-		flights.Go(func() {
-			s.request(flight, phase, replica, request, id, s.begin+offset)
-		})
+		ask := func() { s.request(flight, phase, replica, request, id, s.begin+offset) }
+		select {
+		case idle <- ask:
+		default:
+			flights.Go(func() {
+				ask()
+				for another := range idle {
+					another()
+				}
+			})
+		}
 	}
 }
 
@@ -189,34 +201,41 @@ func (t *tally) add(step *Step, slo config.SLO, obs *Observation, gaps []gap) {
 		r.Outcomes[obs.Phase] = byOutcome
 	}
 	byOutcome[obs.Outcome]++
-	ok := obs.Outcome == OK
+	if obs.Outcome == OK {
+		if obs.End >= step.Warmup && obs.End < step.Warmup+step.Window {
+			r.Completed++
+			t.outputTokens += obs.OutputTokens
+			if Good(slo, obs) {
+				r.Good++
+			}
+		}
+	} else if obs.Outcome != Aborted || obs.Phase == Window { // what the step's own end cut is no failure of anyone
+		t.fail(obs)
+	}
+	if obs.Phase == Window {
+		t.measure(obs, gaps)
+	}
+}
 
-	if ok && obs.End >= step.Warmup && obs.End < step.Warmup+step.Window {
-		r.Completed++
-		t.outputTokens += obs.OutputTokens
-		if Good(slo, obs) {
-			r.Good++
-		}
+func (t *tally) fail(obs *Observation) {
+	f := t.failures[obs.Outcome]
+	if f == nil {
+		f = &Failure{Outcome: obs.Outcome, Example: fmt.Sprintf("%s: %s (request %s)", obs.Replica, obs.Err, obs.ID)}
+		t.failures[obs.Outcome] = f
 	}
-	// What the step's own end cut is no failure of anyone.
-	if !ok && (obs.Outcome != Aborted || obs.Phase == Window) {
-		f := t.failures[obs.Outcome]
-		if f == nil {
-			f = &Failure{Outcome: obs.Outcome, Example: fmt.Sprintf("%s: %s (request %s)", obs.Replica, obs.Err, obs.ID)}
-			t.failures[obs.Outcome] = f
-		}
-		f.Count++
-	}
-	if obs.Phase != Window {
-		return
-	}
+	f.Count++
+}
+
+// measure takes a request that was intended in the window.
+func (t *tally) measure(obs *Observation, gaps []gap) {
+	r := &t.result
 	if obs.Sent > 0 {
 		t.lags = append(t.lags, obs.SendLag().Seconds())
 	}
 	if obs.Outcome == Aborted {
 		r.Unfinished++
 	}
-	if !ok {
+	if obs.Outcome != OK {
 		return
 	}
 	if t.measuredBegan == 0 || obs.Intended < t.measuredBegan {

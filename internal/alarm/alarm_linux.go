@@ -2,6 +2,7 @@ package alarm
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -9,8 +10,10 @@ import (
 )
 
 // timerfd waits on a timer of the kernel's through the runtime's network
-// poller, which wakes to the microsecond where its own timers wake to the
-// millisecond.
+// poller, which wakes an idle process to the microsecond where its own timers
+// wake it to the millisecond. A busy process is the other way round: it looks at
+// its timers before each goroutine that it runs, and polls when none is left to
+// run. So both are set, and the first to expire ends the wait.
 type timerfd struct {
 	ctx       context.Context
 	fd        int
@@ -34,10 +37,10 @@ func (a *timerfd) Wait(d time.Duration) bool {
 	if d > 0 {
 		// The context is looked at after the timer is set: a context that ends
 		// later sets the timer again, to now.
-		if a.set(d) != nil || a.ctx.Err() != nil {
+		if a.set(d) != nil || a.file.SetReadDeadline(time.Now().Add(d)) != nil || a.ctx.Err() != nil {
 			return false
 		}
-		if _, err := a.file.Read(a.expired[:]); err != nil {
+		if _, err := a.file.Read(a.expired[:]); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return false
 		}
 	}

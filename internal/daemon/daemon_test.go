@@ -91,6 +91,7 @@ type bubble struct {
 }
 
 func inBubble(t *testing.T, cfg *config.Config, test func(b *bubble)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		listener := simulator.NewPipeListener()
 		ctx, end := context.WithCancel(t.Context())
