@@ -16,7 +16,7 @@ type Fault string
 // form of a right answer.
 const (
 	NoFault         Fault = ""
-	Drop            Fault = "refuse"           // the connection is cut before any answer
+	Drop            Fault = "drop"             // the connection is cut before any answer
 	BadRequest      Fault = "http_400"         // status 400
 	Unauthorized    Fault = "http_401"         // status 401
 	TooManyRequests Fault = "http_429"         // status 429
@@ -32,7 +32,7 @@ const (
 	Trickle         Fault = "trickle"          // tokens for ever, one a second
 	NotStreamed     Fault = "not_streamed"     // the whole answer as one JSON object
 	Garbage         Fault = "garbage"          // a stream of what is no JSON
-	Wedged          Fault = "wedged"           // /health and /metrics answer, no request ever does
+	Wedged          Fault = "wedged"           // the request holds its slot and never gets a token; /health answers
 	Grouped         Fault = "grouped"          // three tokens in each chunk
 	Coalesced       Fault = "coalesced"        // two chunks in each write
 	Split           Fault = "split"            // every chunk in several writes
@@ -57,17 +57,36 @@ type FaultShare struct {
 	Share float64
 }
 
-// ParseFault reads a fault's name, alone or with its share: "stall", "stall:0.1".
-func ParseFault(text string) (FaultShare, error) {
+// ParseFaults reads faults' names, each alone or with its share: "stall",
+// "stall:0.1". The shares may not add up to more than 1.
+func ParseFaults(texts []string) ([]FaultShare, error) {
+	var shares []FaultShare
+	sum := 0.0
+	for _, text := range texts {
+		f, err := parseFault(text)
+		if err != nil {
+			return nil, err
+		}
+		shares = append(shares, f)
+		sum += f.Share
+	}
+	if sum > 1+1e-9 { // ten shares of 0.1 add up to a little more or less than 1
+		return nil, fmt.Errorf("the shares of %s add up to %.4g; allowed: up to 1 (a fault without a share takes all requests)",
+			strings.Join(texts, ", "), sum)
+	}
+	return shares, nil
+}
+
+func parseFault(text string) (FaultShare, error) {
 	name, share, hasShare := strings.Cut(text, ":")
 	f := FaultShare{Fault(name), 1}
 	if !slices.Contains(Faults(), f.Fault) {
-		return f, fmt.Errorf("unknown fault %q, allowed are %s", name, joinFaults())
+		return f, fmt.Errorf("%q is no fault; allowed: %s", name, joinFaults())
 	}
 	if hasShare {
 		var err error
 		if f.Share, err = strconv.ParseFloat(share, 64); err != nil || !(f.Share > 0 && f.Share <= 1) {
-			return f, fmt.Errorf("share %q of fault %s, allowed is a number above 0 and up to 1", share, name)
+			return f, fmt.Errorf("%s: %q is no share; allowed: a number above 0 and up to 1", name, share)
 		}
 	}
 	return f, nil
@@ -103,13 +122,6 @@ func (d *faultDice) roll() Fault {
 		}
 	}
 	return NoFault
-}
-
-// has says whether a fault can befall a request at all.
-func (d *faultDice) has(f Fault) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.ContainsFunc(d.shares, func(s FaultShare) bool { return s.Fault == f })
 }
 
 func (d *faultDice) set(shares []FaultShare) {

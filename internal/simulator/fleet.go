@@ -21,7 +21,7 @@ type Fleet struct {
 }
 
 // Start starts n replicas on host, on the ports from firstPort on, or on free
-// ones where it is 0.
+// ones where it is 0. Each draws its faults from a seed of its own.
 func Start(host string, firstPort, n int, o Options) (*Fleet, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	f := &Fleet{stop: stop}
@@ -30,10 +30,10 @@ func Start(host string, firstPort, n int, o Options) (*Fleet, error) {
 		if firstPort > 0 {
 			port = firstPort + i
 		}
-		listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err != nil {
 			f.Close()
-			return nil, fmt.Errorf("replica %d of %d: %w: choose another port or free this one", i+1, n, err)
+			return nil, fmt.Errorf("replica %d of %d: %w; it needs an address of this machine and a free port", i+1, n, err)
 		}
 		o.Seed++
 		f.serve(ctx, listener, o)

@@ -2,11 +2,10 @@ package simulator
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -36,9 +35,15 @@ type Replica struct {
 	dice    *faultDice
 	prefix  prefixCache
 	metrics *replicaMetrics
-	mux     *http.ServeMux
+	routes  map[string]route
 	ids     atomic.Int64
 	ended   context.Context
+}
+
+// route is what a path answers.
+type route struct {
+	methods []string
+	serve   http.HandlerFunc
 }
 
 // NewReplica starts a replica, whose engine runs until ctx ends.
@@ -46,26 +51,49 @@ func NewReplica(ctx context.Context, o Options) *Replica {
 	if o.Model == "" {
 		o.Model = DefaultModel
 	}
-	r := &Replica{
-		o: o, engine: NewEngine(ctx, o.Parameters), dice: newFaultDice(o.Faults, o.Seed),
-		mux: http.NewServeMux(), ended: ctx,
-	}
+	r := &Replica{o: o, engine: NewEngine(ctx, o.Parameters), dice: newFaultDice(o.Faults, o.Seed), ended: ctx}
 	r.prefix.limit = o.Parameters.KVBlocks
 	r.metrics = newReplicaMetrics(r)
-	r.mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
-	r.mux.HandleFunc("GET /ping", func(http.ResponseWriter, *http.Request) {})
-	r.mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"version": version})
-	})
-	r.mux.Handle("GET /metrics", r.metrics.handler())
-	r.mux.HandleFunc("GET /v1/models", r.guarded(r.models))
-	r.mux.HandleFunc("POST /v1/completions", r.guarded(func(w http.ResponseWriter, q *http.Request) { r.generate(w, q, false) }))
-	r.mux.HandleFunc("POST /v1/chat/completions", r.guarded(func(w http.ResponseWriter, q *http.Request) { r.generate(w, q, true) }))
+	get, post := []string{http.MethodGet}, []string{http.MethodPost}
+	alive := func(http.ResponseWriter, *http.Request) {}
+	r.routes = map[string]route{
+		"/health":  {get, alive},
+		"/ping":    {append(get, post...), alive},
+		"/metrics": {get, r.metrics.serve},
+		"/version": {get, func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, http.StatusOK, marshal(map[string]string{"version": version}))
+		}},
+		"/v1/models":           {get, r.models},
+		"/v1/completions":      {post, func(w http.ResponseWriter, q *http.Request) { r.generate(w, q, false) }},
+		"/v1/chat/completions": {post, func(w http.ResponseWriter, q *http.Request) { r.generate(w, q, true) }},
+	}
 	return r
 }
 
 // ServeHTTP implements http.Handler.
-func (r *Replica) ServeHTTP(w http.ResponseWriter, q *http.Request) { r.mux.ServeHTTP(w, q) }
+func (r *Replica) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	w.Header().Set("Server", "uvicorn")
+	w.Header().Set("Vary", "Origin")
+	route, known := r.routes[q.URL.Path]
+	switch {
+	case strings.HasPrefix(q.URL.Path, "/v1/") && !r.admits(q):
+		unauthorized(w)
+	case !known:
+		detail(w, http.StatusNotFound)
+	case !slices.Contains(route.methods, q.Method):
+		w.Header().Set("Allow", strings.Join(route.methods, ", "))
+		detail(w, http.StatusMethodNotAllowed)
+	default:
+		route.serve(w, q)
+	}
+}
+
+// admits says whether a request has the API key, which vLLM demands of all paths
+// below /v1 and of no other.
+func (r *Replica) admits(q *http.Request) bool {
+	scheme, key, _ := strings.Cut(q.Header.Get("Authorization"), " ")
+	return r.o.APIKey == "" || strings.EqualFold(scheme, "Bearer") && key == r.o.APIKey
+}
 
 // SetFaults changes what befalls the requests that come from now on.
 func (r *Replica) SetFaults(shares ...FaultShare) { r.dice.set(shares) }
@@ -73,95 +101,49 @@ func (r *Replica) SetFaults(shares ...FaultShare) { r.dice.set(shares) }
 // Engine is the replica's engine.
 func (r *Replica) Engine() *Engine { return r.engine }
 
-// guarded demands the API key, as vLLM does of all paths below /v1.
-func (r *Replica) guarded(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, q *http.Request) {
-		if r.o.APIKey != "" && q.Header.Get("Authorization") != "Bearer "+r.o.APIKey {
-			writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "Unauthorized"})
-			return
-		}
-		next(w, q)
-	}
-}
-
 func (r *Replica) models(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": []any{map[string]any{
+	writeJSON(w, http.StatusOK, marshal(map[string]any{"object": "list", "data": []any{map[string]any{
 		"id": r.o.Model, "object": "model", "created": time.Now().Unix(), "owned_by": "vllm", "root": r.o.Model,
 		"parent": nil, "max_model_len": r.o.Parameters.MaxModelLen,
-	}}})
+	}}}))
 }
-
-// query is the body of a request, as far as the simulator heeds it.
-type query struct {
-	Model         string          `json:"model"`
-	Prompt        json.RawMessage `json:"prompt"`
-	Messages      []message       `json:"messages"`
-	MaxTokens     int             `json:"max_tokens"`
-	MaxCompletion int             `json:"max_completion_tokens"`
-	Stream        bool            `json:"stream"`
-	StreamOptions struct {
-		IncludeUsage         bool `json:"include_usage"`
-		ContinuousUsageStats bool `json:"continuous_usage_stats"`
-	} `json:"stream_options"`
-	CacheSalt string `json:"cache_salt"`
-}
-
-type message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
-
-// maxBody bounds a request's body.
-const maxBody = 16 << 20
 
 func (r *Replica) generate(w http.ResponseWriter, q *http.Request, chat bool) {
-	var body query
-	if err := json.NewDecoder(http.MaxBytesReader(w, q.Body, maxBody)).Decode(&body); err != nil {
-		writeError(w, http.StatusBadRequest, "BadRequestError", "the body is not the JSON of a request: "+err.Error())
-		return
-	}
-	prompt, err := body.promptTokens()
-	output := max(body.MaxTokens, body.MaxCompletion)
-	if output == 0 {
-		output = 16 // vLLM's own default for completions
-	}
-	switch limit := r.o.Parameters.MaxModelLen; {
-	case body.Model != r.o.Model:
-		writeError(w, http.StatusNotFound, "NotFoundError",
-			fmt.Sprintf("The model `%s` does not exist. Valid aliases: %s.", body.Model, r.o.Model))
-		return
-	case err != nil:
-		writeError(w, http.StatusBadRequest, "BadRequestError", err.Error())
-		return
-	case len(prompt)+output > limit:
-		writeError(w, http.StatusBadRequest, "BadRequestError",
-			fmt.Sprintf("%d prompt tokens and %d output tokens pass the model's context of %d.", len(prompt), output, limit))
+	began := time.Now()
+	body, refusal := readQuery(q, chat, r.o.Model, r.o.Parameters.MaxModelLen)
+	if refusal != nil {
+		refusal.write(w)
 		return
 	}
 	fault := r.dice.roll()
 	if r.refused(w, q, fault) {
 		return
 	}
+	switch {
+	case fault == NotStreamed:
+		body.Stream = false
+	case fault == NoUsage && body.StreamOptions != nil:
+		body.StreamOptions.ContinuousUsageStats = false
+	}
 
-	id := q.Header.Get("X-Request-Id")
+	id := q.Header.Get("X-Request-ID")
 	if id == "" {
 		id = fmt.Sprintf("%016x", r.ids.Add(1))
 	}
-	cached := r.prefix.take(body.CacheSalt, prompt)
-	a := &answer{
-		w: w, query: body, chat: chat, fault: fault, id: id, model: r.o.Model,
-		prompt: len(prompt), cached: cached, output: output,
-	}
-	began := time.Now()
+	cached := r.prefix.take(body.salt(), body.ids)
 	time.Sleep(r.o.Parameters.Frontend)
-	s := r.engine.Submit(len(prompt), cached, output)
+	s := r.engine.queue(&Sequence{Prompt: len(body.ids), Cached: cached, Output: body.output, stuck: fault == Wedged})
 	defer r.engine.Abort(s)
-	if body.Stream && fault != NotStreamed {
+	a := &answer{
+		chunks: newChunks(body, chat, id, r.o.Model, cached),
+		w:      w, fault: fault, metrics: r.metrics, began: began,
+	}
+	if body.Stream {
 		a.stream(q.Context(), s)
 	} else {
-		a.whole(q.Context(), s)
+		a.all(q.Context(), s)
 	}
-	r.metrics.observe(began, s, a)
+	r.metrics.observe(s, a)
 }
 
 // refused plays the faults that come before the engine, and says whether one did.
@@ -169,108 +151,24 @@ func (r *Replica) refused(w http.ResponseWriter, q *http.Request, fault Fault) b
 	switch fault {
 	case Drop:
 		panic(http.ErrAbortHandler) // net/http's way to cut a connection
-	case BadRequest:
-		writeError(w, http.StatusBadRequest, "BadRequestError", "a simulated bad request")
 	case Unauthorized:
-		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "Unauthorized"})
+		unauthorized(w)
+	case BadRequest:
+		(&problem{http.StatusBadRequest, "a simulated bad request", badRequest, ""}).write(w)
 	case TooManyRequests:
-		writeError(w, http.StatusTooManyRequests, "RateLimitError", "a simulated rate limit")
+		(&problem{http.StatusTooManyRequests, "a simulated rate limit", "Too Many Requests", ""}).write(w)
 	case InternalError:
-		writeError(w, http.StatusInternalServerError, "InternalServerError", "a simulated failure of the engine")
+		(&problem{http.StatusInternalServerError, "a simulated failure of the engine", "InternalServerError", ""}).write(w)
 	case Unavailable:
-		writeError(w, http.StatusServiceUnavailable, "ServiceUnavailable", "a simulated overload")
-	case HangHeaders, Wedged:
-		r.hang(q.Context())
+		(&problem{http.StatusServiceUnavailable, "a simulated overload", "Service Unavailable", ""}).write(w)
+	case HangHeaders:
+		select {
+		case <-q.Context().Done():
+		case <-r.ended.Done():
+		}
+		panic(http.ErrAbortHandler)
 	default:
 		return false
 	}
 	return true
-}
-
-// hang waits until the client or the simulator gives up.
-func (r *Replica) hang(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-r.ended.Done():
-	}
-	panic(http.ErrAbortHandler)
-}
-
-// promptTokens is the prompt as token ids. Text has no tokenizer here: each word
-// is a token, whose id is a hash of it.
-func (q *query) promptTokens() ([]int, error) {
-	var ids []int
-	if len(q.Messages) == 0 && json.Unmarshal(q.Prompt, &ids) == nil {
-		if len(ids) == 0 {
-			return nil, fmt.Errorf("the prompt is empty")
-		}
-		return ids, nil
-	}
-	var text string
-	for _, m := range q.Messages {
-		text += m.Role + " " + m.Content + " "
-	}
-	if len(q.Messages) == 0 && json.Unmarshal(q.Prompt, &text) != nil {
-		return nil, fmt.Errorf("the prompt is neither text nor a list of token ids")
-	}
-	for _, word := range strings.Fields(text) {
-		id := 0
-		for _, c := range []byte(word) {
-			id = id*31 + int(c)
-		}
-		ids = append(ids, id)
-	}
-	if len(ids) == 0 {
-		return nil, fmt.Errorf("the prompt is empty")
-	}
-	return ids, nil
-}
-
-// prefixCache remembers the full blocks of the prompts that came, each by all
-// that stands before it, as vLLM's automatic prefix caching does.
-type prefixCache struct {
-	limit  int // blocks; reaching it empties the cache
-	mu     sync.Mutex
-	blocks map[uint64]struct{}
-}
-
-// take returns how many of the prompt's tokens are held, and holds it from now
-// on. The last token is always computed, so a prompt is never held whole.
-func (c *prefixCache) take(salt string, prompt []int) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.blocks == nil || len(c.blocks) >= c.limit {
-		c.blocks = map[uint64]struct{}{}
-	}
-	hash := uint64(14695981039346656037) // FNV-1a
-	mix := func(x uint64) { hash = (hash ^ x) * 1099511628211 }
-	for _, b := range []byte(salt) {
-		mix(uint64(b))
-	}
-	cached, holding := 0, true
-	for i, id := range prompt {
-		mix(uint64(id))
-		if (i+1)%BlockSize != 0 || i+1 == len(prompt) {
-			continue
-		}
-		if _, held := c.blocks[hash]; held && holding {
-			cached = i + 1
-		} else {
-			holding = false
-			c.blocks[hash] = struct{}{}
-		}
-	}
-	return cached
-}
-
-func writeJSON(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the client may be gone; nobody is left to tell
-}
-
-func writeError(w http.ResponseWriter, status int, kind, text string) {
-	writeJSON(w, status, map[string]any{"error": map[string]any{
-		"message": text, "type": kind, "param": nil, "code": status,
-	}})
 }
