@@ -3,6 +3,7 @@ package collector
 import (
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,10 +16,10 @@ const namespace = "vllm_prober"
 
 // Probe turns what a prober sees of one probe into metrics. It is told by being
 // the prober's Observer and collected by being a prometheus.Collector. What
-// counts requests moves with each of them; what sums up a step moves at the
-// step's end and all at once, so that every scrape sees whole steps: the
-// completed requests and the measured seconds that they took always belong
-// together, and an invalid step leaves no latency behind.
+// belongs to a step moves at the step's end and all at once, so that every scrape
+// sees whole steps: the completed requests and the measured seconds that they
+// took always belong together, and an invalid step leaves no latency behind.
+// What tells of the present moves with it.
 type Probe struct {
 	ttft, tpot, itl, e2e *prometheus.HistogramVec
 	sendLag              prometheus.Histogram
@@ -33,17 +34,19 @@ type Probe struct {
 
 	active, progress, lastSuccess, lastDuration, next prometheus.Gauge
 
-	all []prometheus.Collector
+	ofSteps, live []prometheus.Collector
 
-	steps int // of the run under way
+	stepsOfRun int // of the run under way
 
-	// closing keeps a scrape from seeing a half-told step.
+	// closing keeps a scrape from seeing a half-told step; version is how many
+	// steps have been told.
 	closing sync.RWMutex
+	version atomic.Uint64
 }
 
 var (
 	armLabels  = []string{"target", "gpus", "batch_size"}
-	stepLabels = append(append([]string(nil), armLabels...), "request_rate")
+	stepLabels = with(armLabels, "request_rate")
 )
 
 // RunResults are the values of the label "result" of runs_total.
@@ -82,7 +85,7 @@ func NewProbe(cfg *config.Config, probe config.Probe) *Probe {
 func (p *Probe) makeHistograms(constant prometheus.Labels) {
 	vec := func(name, help string, buckets []float64) *prometheus.HistogramVec {
 		v := prometheus.NewHistogramVec(histogramOpts(name, help, buckets, constant), stepLabels)
-		p.all = append(p.all, v)
+		p.ofSteps = append(p.ofSteps, v)
 		return v
 	}
 	p.ttft = vec("time_to_first_token_seconds",
@@ -95,7 +98,7 @@ func (p *Probe) makeHistograms(constant prometheus.Labels) {
 		"Time from a measured request's intended time to its last token, of requests that were ok.", e2eBuckets)
 	p.sendLag = prometheus.NewHistogram(histogramOpts("send_lag_seconds",
 		"How much later than intended requests were sent, through the prober's own fault.", lagBuckets, constant))
-	p.all = append(p.all, p.sendLag)
+	p.live = append(p.live, p.sendLag)
 }
 
 func histogramOpts(name, help string, buckets []float64, constant prometheus.Labels) prometheus.HistogramOpts {
@@ -111,11 +114,11 @@ func (p *Probe) makeCounters(constant prometheus.Labels) {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: name, Help: help, ConstLabels: constant,
 		}, labels)
-		p.all = append(p.all, v)
+		p.ofSteps = append(p.ofSteps, v)
 		return v
 	}
 	p.requests = vec("requests_total", "Requests that ended, by the phase that they were intended in and by outcome.",
-		append(append([]string(nil), stepLabels...), "phase", "outcome"))
+		with(stepLabels, "phase", "outcome"))
 	p.offered = vec("offered_requests_total", "Requests intended within the windows of valid steps.", stepLabels)
 	p.completed = vec("completed_requests_total",
 		"Requests that ended ok within the windows of valid steps; over measured_seconds_total it is the throughput.", stepLabels)
@@ -126,35 +129,40 @@ func (p *Probe) makeCounters(constant prometheus.Labels) {
 		"Prompt tokens of measured requests that the server's prefix cache held: 0 unless the workload shares a prefix.", stepLabels)
 	p.outputTokens = vec("output_tokens_total", "Output tokens of measured requests that were ok, as the server counts them.", stepLabels)
 	p.dropped = vec("dropped_arrivals_total", "Arrivals that were not sent because max_in_flight was reached.", stepLabels)
-	p.runs = vec("runs_total", "Runs that ended, by result.", []string{"result"})
+	p.runs = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "runs_total", Help: "Runs that ended, by result.", ConstLabels: constant,
+	}, []string{"result"})
+	p.live = append(p.live, p.runs)
 }
 
 func (p *Probe) makeGauges(constant prometheus.Labels) {
 	opts := func(name, help string) prometheus.GaugeOpts {
 		return prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: constant}
 	}
-	vec := func(name, help string, labels []string) *prometheus.GaugeVec {
+	vec := func(name, help string, part *[]prometheus.Collector, labels []string) *prometheus.GaugeVec {
 		v := prometheus.NewGaugeVec(opts(name, help), labels)
-		p.all = append(p.all, v)
+		*part = append(*part, v)
 		return v
+	}
+	step := func(name, help string, more ...string) *prometheus.GaugeVec {
+		return vec(name, help, &p.ofSteps, with(stepLabels, more...))
 	}
 	single := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(opts(name, help))
-		p.all = append(p.all, g)
+		p.live = append(p.live, g)
 		return g
 	}
-	p.valid = vec("step_valid", "Whether the prober kept the promise named by reason in the latest step (1) or broke it (0).",
-		append(append([]string(nil), stepLabels...), "reason"))
-	p.throughput = vec("step_throughput_requests_per_second", "Requests completed per second of the window, in the latest valid step.", stepLabels)
-	p.goodput = vec("step_goodput_requests_per_second",
-		"Requests completed within the SLO per second of the window, in the latest valid step.", stepLabels)
-	p.benchThroughput = vec("step_bench_throughput_requests_per_second",
-		"The throughput that `vllm bench serve` would report for the latest valid step, with the drain in its time.", stepLabels)
-	p.unfinished = vec("step_unfinished_requests", "Measured requests that the drain limit cut in the latest valid step.", stepLabels)
-	p.coalesced = vec("step_coalesced_reads_ratio",
-		"Share of the reads that brought several chunks at once, in the latest valid step: their gaps are not the server's.", stepLabels)
-	p.inFlight = vec("in_flight_requests", "Requests in flight.", armLabels)
-	p.offeredRate = vec("offered_request_rate", "Requests per second offered at the moment.", armLabels)
+	p.valid = step("step_valid", "Whether the prober kept the promise named by reason in the latest step (1) or broke it (0).", "reason")
+	p.throughput = step("step_throughput_requests_per_second", "Requests completed per second of the window, in the latest valid step.")
+	p.goodput = step("step_goodput_requests_per_second",
+		"Requests completed within the SLO per second of the window, in the latest valid step.")
+	p.benchThroughput = step("step_bench_throughput_requests_per_second",
+		"The throughput that `vllm bench serve` would report for the latest valid step, with the drain in its time.")
+	p.unfinished = step("step_unfinished_requests", "Measured requests that the drain limit cut in the latest valid step.")
+	p.coalesced = step("step_coalesced_reads_ratio",
+		"Share of the reads that brought several chunks at once, in the latest valid step: their gaps are not the server's.")
+	p.inFlight = vec("in_flight_requests", "Requests in flight.", &p.live, armLabels)
+	p.offeredRate = vec("offered_request_rate", "Requests per second offered at the moment.", &p.live, armLabels)
 	p.active = single("run_active", "Whether a run is under way.")
 	p.progress = single("run_progress_ratio", "Share of the steps of the current or latest run that have ended.")
 	p.lastSuccess = single("run_last_success_timestamp_seconds", "When the latest run ended that made all its steps.")
@@ -181,15 +189,23 @@ func (p *Probe) touch(step []string) {
 // and come and go with the configuration.
 func (p *Probe) Describe(chan<- *prometheus.Desc) {}
 
-// DescribeActive describes one metric that every probe has, for registries that
-// tell collectors apart by what they describe.
-func (p *Probe) DescribeActive(descs chan<- *prometheus.Desc) { p.active.Describe(descs) }
-
 // Collect implements prometheus.Collector.
 func (p *Probe) Collect(metrics chan<- prometheus.Metric) {
+	p.collectSteps(metrics)
+	p.collectLive(metrics)
+}
+
+// collectSteps collects what moves only when version does.
+func (p *Probe) collectSteps(metrics chan<- prometheus.Metric) {
 	p.closing.RLock()
 	defer p.closing.RUnlock()
-	for _, c := range p.all {
+	for _, c := range p.ofSteps {
+		c.Collect(metrics)
+	}
+}
+
+func (p *Probe) collectLive(metrics chan<- prometheus.Metric) {
+	for _, c := range p.live {
 		c.Collect(metrics)
 	}
 }
@@ -199,7 +215,7 @@ func (p *Probe) NextRun(at time.Time) { p.next.Set(unix(at)) }
 
 // RunStarted implements prober.Observer.
 func (p *Probe) RunStarted(r prober.Run) {
-	p.steps = r.Steps
+	p.stepsOfRun = r.Steps
 	p.active.Set(1)
 	p.progress.Set(0)
 }
@@ -215,7 +231,6 @@ func (p *Probe) RequestSent(s prober.Step) { p.inFlight.WithLabelValues(armValue
 // RequestEnded implements prober.Observer.
 func (p *Probe) RequestEnded(s prober.Step, o *prober.Observation) {
 	p.inFlight.WithLabelValues(armValues(s.Arm)...).Dec()
-	p.requests.WithLabelValues(with(stepValues(s.Arm, s.RequestRate), string(o.Phase), string(o.Outcome))...).Inc()
 	if o.Sent > 0 {
 		p.sendLag.Observe(o.SendLag().Seconds())
 	}
@@ -225,9 +240,15 @@ func (p *Probe) RequestEnded(s prober.Step, o *prober.Observation) {
 func (p *Probe) StepEnded(r *prober.StepResult) {
 	p.closing.Lock()
 	defer p.closing.Unlock()
+	defer p.version.Add(1)
 	p.offeredRate.WithLabelValues(armValues(r.Arm)...).Set(0)
-	p.progress.Set(float64(r.Number) / float64(max(p.steps, 1)))
+	p.progress.Set(float64(r.Number) / float64(max(p.stepsOfRun, 1)))
 	step := stepValues(r.Arm, r.RequestRate)
+	for phase, outcomes := range r.Outcomes {
+		for outcome, n := range outcomes {
+			p.requests.WithLabelValues(with(step, string(phase), string(outcome))...).Add(float64(n))
+		}
+	}
 	p.dropped.WithLabelValues(step...).Add(float64(r.Dropped))
 	kept := map[prober.Promise]float64{}
 	for _, promise := range prober.Promises() {

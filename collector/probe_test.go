@@ -2,14 +2,11 @@ package collector
 
 import (
 	"math"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 
@@ -30,11 +27,11 @@ func ladder() (*config.Config, config.Probe) {
 	return &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}}, probe
 }
 
-// stepOf is the beginning of a step of the arm with both replicas.
-func stepOf(rate float64) prober.Step {
+// aStep is the beginning of a step of the arm with both replicas.
+func aStep() prober.Step {
 	return prober.Step{
 		Probe: "p", Number: 1, Arm: prober.Arm{Target: "t", Replicas: 2, GPUs: 8, BatchSize: 16},
-		RequestRate: rate, Window: 20 * time.Second,
+		RequestRate: 10, Window: 20 * time.Second,
 	}
 }
 
@@ -48,9 +45,12 @@ func answer(id string, ttft, tpot time.Duration) prober.Observation {
 
 // tell tells the metrics of a step with two good answers and a failure.
 func tell(p *Probe, broken ...prober.Broken) {
-	step := stepOf(10)
+	step := aStep()
 	r := &prober.StepResult{
 		Step: step, Offered: 3, Completed: 2, Good: 1, Throughput: 0.1, Goodput: 0.05, BenchThroughput: 0.08,
+		Outcomes: map[prober.Phase]map[prober.Outcome]int{
+			prober.Window: {prober.OK: 2, prober.HTTP503: 1}, prober.Drain: {prober.Aborted: 1},
+		},
 		PromptTokens: 256, OutputTokens: 10, CachedTokens: 32, CoalescedReads: 0.25, ITL: &prober.Histogram{}, Broken: broken,
 		Measured: []prober.Observation{
 			answer("run-1-1", 90*time.Millisecond, 30*time.Millisecond), answer("run-1-2", 110*time.Millisecond, 40*time.Millisecond),
@@ -265,7 +265,7 @@ func TestRunGauges(t *testing.T) {
 	}
 	want("run_active", 1)
 	want("run_next_timestamp_seconds", 1000)
-	p.StepEnded(&prober.StepResult{Step: stepOf(10), ITL: &prober.Histogram{}})
+	p.StepEnded(&prober.StepResult{Step: aStep(), ITL: &prober.Histogram{}})
 	want("run_progress_ratio", 0.25)
 	p.RunEnded(&prober.RunResult{
 		Run: prober.Run{Steps: 4, StartedAt: begin}, EndedAt: begin.Add(90 * time.Second), Err: "stopped",
@@ -277,7 +277,7 @@ func TestRunGauges(t *testing.T) {
 	want("run_last_success_timestamp_seconds", 0)
 	p.RunStarted(prober.Run{Steps: 1})
 	want("run_progress_ratio", 0)
-	p.StepEnded(&prober.StepResult{Step: stepOf(10), ITL: &prober.Histogram{}})
+	p.StepEnded(&prober.StepResult{Step: aStep(), ITL: &prober.Histogram{}})
 	p.RunEnded(&prober.RunResult{
 		Run: prober.Run{Steps: 1, StartedAt: begin}, EndedAt: begin.Add(60 * time.Second), Results: make([]prober.StepResult, 1),
 	})
@@ -304,29 +304,6 @@ func TestMetricsAreLintFree(t *testing.T) {
 	}
 	for _, problem := range problems {
 		t.Errorf("%s: %s", problem.Metric, problem.Text)
-	}
-}
-
-// Whoever scrapes protobuf gets the native histograms.
-func TestProtobufCarriesNativeHistograms(t *testing.T) {
-	registry := prometheus.NewRegistry()
-	p := NewProbe(ladder())
-	registry.MustRegister(p)
-	tell(p)
-	s := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	defer s.Close()
-	q, err := http.NewRequest(http.MethodGet, s.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q.Header.Set("Accept", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
-	resp, err := http.DefaultClient.Do(q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if kind := resp.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/vnd.google.protobuf") {
-		t.Errorf("asked for protobuf, got %s", kind)
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
-	"vllm_prober/internal/daemon"
 	"vllm_prober/prober"
 )
 
@@ -25,8 +23,9 @@ const (
 	requestsOfAStep = 200
 )
 
-// expositionPart serves the metrics of a daemon that has made many steps: the
-// real handler and the real collector, told of steps that no one made.
+// expositionPart serves the metrics of a daemon that has made many steps, and
+// makes one more when it is asked for /step: the
+// real page and the real collector, told of steps that no one made.
 func expositionPart(string) error {
 	cfg := &config.Config{}
 	probe := config.DefaultProbe()
@@ -47,17 +46,20 @@ func expositionPart(string) error {
 		}
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	handler, err := daemon.New(daemon.Options{Registry: registry, Logger: slog.New(slog.DiscardHandler)}).Handler()
-	if err != nil {
-		return err
-	}
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	page := collector.NewPage(registry)
+	page.Add(metrics)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", page)
+	mux.HandleFunc("GET /step", func(http.ResponseWriter, *http.Request) {
+		metrics.StepEnded(inventedStep(prober.ArmOf(probe.Arms[0], cfg.Targets[0]), probe.Ladder.Rates[0]))
+	})
 	listener, err := listen()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("http://%s/metrics\n", listener.Addr())
-	return http.Serve(listener, handler) //nolint:gosec // ends with the measurement
+	fmt.Printf("http://%s\n", listener.Addr())
+	return http.Serve(listener, mux) //nolint:gosec // ends with the measurement
 }
 
 // inventedStep has latencies that spread as a server's do: lognormal, by half.

@@ -30,7 +30,7 @@ func benchServe(folder string) client {
 		const idPrefix, resultFile = "peer-", "peer.json"
 		cmd := pinned(ctx, clientCore, program, "bench", "serve",
 			"--backend=openai", "--base-url="+server, "--endpoint=/v1/completions",
-			"--model="+model, "--tokenizer="+filepath.Join(home, "tiny"),
+			"--model="+model, "--tokenizer="+filepath.Join(home, "model"),
 			"--dataset-name=random", "--random-input-len="+strconv.Itoa(promptTokens), "--random-output-len="+strconv.Itoa(outputTokens),
 			"--ignore-eos", "--request-rate="+strconv.FormatFloat(rate, 'g', -1, 64), "--num-prompts="+strconv.Itoa(count),
 			"--request-id-prefix="+idPrefix, "--disable-tqdm",

@@ -20,7 +20,8 @@ import (
 // Options are what a Daemon needs.
 type Options struct {
 	// Load reads the configuration, at the start and at every reload.
-	Load     func() (*config.Config, error)
+	Load func() (*config.Config, error)
+	// Registry holds what is to be served beside the daemon's own metrics.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
 	// Observer is told what all probes see, beside the metrics; it may be nil.
@@ -33,6 +34,7 @@ type Options struct {
 type Daemon struct {
 	o       Options
 	metrics *collector.Daemon
+	page    *collector.Page
 	// turn is held by the probe that is making a run: two runs at a time would
 	// measure each other.
 	turn chan struct{}
@@ -75,7 +77,7 @@ func define(cfg *config.Config, p config.Probe) definition {
 // New returns a daemon that does nothing yet.
 func New(o Options) *Daemon {
 	d := &Daemon{
-		o: o, metrics: collector.NewDaemon(), turn: make(chan struct{}, 1), probes: map[string]*probe{},
+		o: o, metrics: collector.NewDaemon(), page: collector.NewPage(o.Registry), turn: make(chan struct{}, 1), probes: map[string]*probe{},
 	}
 	d.hard, d.cut = context.WithCancel(context.Background())
 	o.Registry.MustRegister(d.metrics)
@@ -110,12 +112,12 @@ func (d *Daemon) Reload() (err error) {
 	for name, old := range d.probes {
 		if next[name] != old {
 			old.prober.Stop()
-			d.o.Registry.Unregister(registered{old.metrics, name})
+			d.page.Remove(old.metrics)
 		}
 	}
 	for name, p := range next {
 		if d.probes[name] != p {
-			d.o.Registry.MustRegister(registered{p.metrics, name})
+			d.page.Add(p.metrics)
 			d.wait.Go(func() { d.repeat(p) })
 		}
 	}
@@ -149,16 +151,6 @@ func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 	}
 	return next, nil
 }
-
-// registered gives a probe's metrics, which describe nothing, an identity by
-// which the registry can drop them again.
-type registered struct {
-	*collector.Probe
-	name string
-}
-
-// Describe describes the one series that a probe always has.
-func (r registered) Describe(descs chan<- *prometheus.Desc) { r.DescribeActive(descs) }
 
 // pauseAfterFailure keeps a probe whose runs follow one another from hammering
 // what is down.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -29,12 +28,7 @@ func (d *Daemon) Handler() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", landing)
-	mux.Handle("GET /metrics", promhttp.InstrumentMetricHandler(d.o.Registry, promhttp.HandlerFor(
-		prometheus.Gatherer(d.o.Registry), promhttp.HandlerOpts{
-			EnableOpenMetrics: true, // exemplars appear there alone
-			ErrorHandling:     promhttp.ContinueOnError,
-			Registry:          d.o.Registry,
-		})))
+	mux.Handle("GET /metrics", promhttp.InstrumentMetricHandler(d.o.Registry, d.page))
 	mux.HandleFunc("GET /config", d.showConfig)
 	mux.HandleFunc("GET /-/healthy", text("vllm_prober is healthy.\n"))
 	mux.HandleFunc("GET /-/ready", text("vllm_prober is ready.\n"))
