@@ -18,11 +18,11 @@ import (
 	"vllm_prober/prober"
 )
 
-// The demo's ladder has the request rates of the field report, in steps short
-// enough that all sixteen take less than two minutes.
+// The demo's ladder spans the request rates of the field report, in twelve steps
+// that take less than two minutes and are long enough for the batch to fill.
 var (
 	demoBatchSizes = []int{16, 32}
-	demoRates      = []float64{10, 20, 30, 40, 50, 60}
+	demoRates      = []float64{10, 20, 40, 60}
 	demoOneGPU     = []float64{10, 20}
 )
 
@@ -78,7 +78,7 @@ func demoProbe() config.Probe {
 	p.Workload.PromptTokens = config.Length{Fixed: simulator.FieldReportPrompt}
 	p.Workload.OutputTokens = config.Length{Fixed: simulator.FieldReportOutput}
 	p.Ladder = config.Ladder{
-		Rates: demoRates, Warmup: 2400 * time.Millisecond, Window: 2600 * time.Millisecond,
+		Rates: demoRates, Warmup: 3500 * time.Millisecond, Window: 3500 * time.Millisecond,
 		Drain: 10 * time.Second, Cooldown: 100 * time.Millisecond,
 	}
 	// In windows this short, the counts of random arrivals would differ from the

@@ -295,7 +295,7 @@ func TestDemoConfiguration(t *testing.T) {
 	for _, a := range probe.Arms {
 		steps += len(probe.Rates(a))
 	}
-	if want := 2 * (6 + 2); steps != want { // two batch sizes, six rates on 4 GPUs and two on one
+	if want := 2 * (4 + 2); steps != want { // two batch sizes, four rates on 4 GPUs and two on one
 		t.Errorf("%d steps, want %d", steps, want)
 	}
 }
