@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/internal/simulator"
+	"vllm_prober/prober"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// blocks are the fenced blocks of a language in a document.
+func blocks(text, language string) []string {
+	var found []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
+		found = append(found, m[1])
+	}
+	return found
+}
+
+// The two commands that the README asks a newcomer to type are those that CI runs.
+func TestCIRunsTheCommandsOfTheREADME(t *testing.T) {
+	_, start, found := strings.Cut(read(t, "README.md"), "## Quick start")
+	if !found {
+		t.Fatal("the README has no quick start")
+	}
+	commands := strings.Split(strings.TrimSpace(blocks(start, "sh")[0]), "\n")
+	if len(commands) != 2 {
+		t.Fatalf("the quick start has the commands %q, promised are two", commands)
+	}
+	ci := read(t, ".ci/run")
+	for _, command := range commands {
+		// As a line of its own, alone or put into the background with its output kept.
+		line := regexp.MustCompile(`(?m)^\s*(setsid )?` + regexp.QuoteMeta(command) + `( >"\$out" 2>&1 &)?$`)
+		if !line.MatchString(ci) {
+			t.Errorf("CI does not run %q", command)
+		}
+	}
+}
+
+func TestConfigurationsOfTheDocumentsAreValid(t *testing.T) {
+	texts := map[string]string{"README.md": blocks(read(t, "README.md"), "yaml")[0]}
+	var configMap struct {
+		Data map[string]string `yaml:"data"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "deploy/kubernetes.yaml")), &configMap); err != nil {
+		t.Fatal(err)
+	}
+	texts["deploy/kubernetes.yaml"] = configMap.Data["vllm_prober.yml"]
+	for name, text := range texts {
+		if _, err := config.Parse([]byte(text), name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The mistake that the README shows is what its configuration gives.
+func TestTheMistakeOfTheREADME(t *testing.T) {
+	text := read(t, "README.md")
+	wrong := strings.Replace(blocks(text, "yaml")[0], "rates: [1, 2, 4, 8]", "rates: [1, 4, 2, 8]", 1)
+	_, err := config.Parse([]byte(wrong), "vllm_prober.yml")
+	if err == nil || !strings.Contains(text, "vllm_prober: "+err.Error()) {
+		t.Errorf("the README does not show the error\n%v", err)
+	}
+}
+
+// docs/metrics.md lists the metrics that there are, with their types, and no other.
+func TestMetricsAreDocumented(t *testing.T) {
+	f := fleet(t, 1, simulator.Options{})
+	d := serveConfig(t, probing(f.URLs[0]))
+	d.is(`vllm_prober_runs_total{probe="p",result="success"}`, 1)
+	_, body := d.do(http.MethodGet, "/metrics")
+	var exported, documented []string
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (vllm_prober_\w+) (\w+)$`).FindAllStringSubmatch(body, -1) {
+		exported = append(exported, m[1]+" "+m[2])
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(vllm_prober_\\w+)` \\| (\\w+) \\|").FindAllStringSubmatch(read(t, "docs/metrics.md"), -1) {
+		documented = append(documented, m[1]+" "+m[2])
+	}
+	for _, m := range exported {
+		if !slices.Contains(documented, m) {
+			t.Errorf("not in docs/metrics.md: %s", m)
+		}
+	}
+	for _, m := range documented {
+		if !slices.Contains(exported, m) {
+			t.Errorf("in docs/metrics.md alone: %s", m)
+		}
+	}
+}
+
+// Every outcome and every promise of the code is in docs/measurement.md, in the
+// code's order.
+func TestOutcomesAreDocumented(t *testing.T) {
+	text := read(t, "docs/measurement.md")
+	var words []string
+	for _, o := range prober.Outcomes() {
+		words = append(words, string(o))
+	}
+	for _, p := range prober.Promises() {
+		words = append(words, string(p))
+	}
+	last := 0
+	for _, o := range words {
+		at := strings.Index(text, fmt.Sprintf("\n| `%s` |", o))
+		if at < last {
+			t.Errorf("%s is not where it belongs in docs/measurement.md", o)
+		}
+		last = at
+	}
+}
+
+// A relative link leads to a file that is there.
+func TestLinksLeadSomewhere(t *testing.T) {
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, document := range append(documents, "README.md", "CONTRIBUTING.md", "CHANGELOG.md") {
+		for _, m := range regexp.MustCompile(`\]\(([^):#]+)(#[^)]*)?\)`).FindAllStringSubmatch(read(t, document), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(document), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", document, m[1], err)
+			}
+		}
+	}
+}
