@@ -132,10 +132,14 @@ func Note(r *prober.StepResult) string {
 	if r.Unfinished > 0 {
 		notes = append(notes, fmt.Sprintf("%d unfinished at the drain limit: the latencies are of the faster ones", r.Unfinished))
 	}
+	var failures []string
 	for _, f := range r.Failures {
 		if f.Outcome != prober.Aborted {
-			notes = append(notes, fmt.Sprintf("%d × %s", f.Count, f.Outcome))
+			failures = append(failures, fmt.Sprintf("%d × %s", f.Count, f.Outcome))
 		}
+	}
+	if len(failures) > 0 {
+		notes = append(notes, "of all phases "+strings.Join(failures, ", "))
 	}
 	if r.CachedTokens > 0 {
 		notes = append(notes, fmt.Sprintf("%d prompt tokens came from the prefix cache", r.CachedTokens))

@@ -95,7 +95,7 @@ func TestAnOverloadedReplicaQueues(t *testing.T) {
 
 // The throughput column is that of short runs, with the last requests' drain as
 // time but not as load: a run of 120 requests gives all of it, even though the
-// engines keep up with all rates but the last.
+// engines keep up with all rates but that of the one replica alone.
 func TestTheThroughputColumnIsThatOfShortRuns(t *testing.T) {
 	const requests, runs = 120, 10
 	for _, want := range reportedThroughput {

@@ -89,7 +89,7 @@ func (r *Replica) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 }
 
 // admits says whether a request has the API key, which vLLM demands of all paths
-// below /v1 and of no other.
+// below /v1 and of none of the others here.
 func (r *Replica) admits(q *http.Request) bool {
 	scheme, key, _ := strings.Cut(q.Header.Get("Authorization"), " ")
 	return r.o.APIKey == "" || strings.EqualFold(scheme, "Bearer") && key == r.o.APIKey
