@@ -26,6 +26,10 @@ $(tools)/golangci-lint-$(GOLANGCI_LINT_VERSION):
 	GOBIN=$(tools) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(tools)/golangci-lint $@
 
+.PHONY: truth
+truth: ## Print how well searches find what is true of simulated engines.
+	go test -run TestSearchFindsWhatIsTrue -v -count 1 ./prober
+
 FUZZTIME ?= 30s
 .PHONY: fuzz
 fuzz: ## Fuzz everything that parses foreign bytes, FUZZTIME each.

@@ -79,12 +79,12 @@ func demoProbe() config.Probe {
 	p.Workload.OutputTokens = config.Length{Fixed: simulator.FieldReportOutput}
 	p.Ladder = config.Ladder{
 		Rates: demoRates, Warmup: 3500 * time.Millisecond, Window: 3500 * time.Millisecond,
-		Drain: 10 * time.Second, Cooldown: 100 * time.Millisecond,
+		Drain: 10 * time.Second, Cooldown: 100 * time.Millisecond, Repeats: 1,
 	}
 	// In windows this short, the counts of random arrivals would differ from the
 	// offered ones by a fifth.
 	p.Pacing = config.Pacing{Process: config.Constant}
-	p.SLO = config.SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond}
+	p.SLO.TTFT, p.SLO.TPOT = 500*time.Millisecond, 50*time.Millisecond
 	p.Interval = 3 * time.Minute
 	return p
 }

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.yaml.in/yaml/v3"
 
+	"vllm_prober/collector"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/simulator"
 	"vllm_prober/prober"
@@ -91,6 +93,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (vllm_prober_\w+) (\w+)$`).FindAllStringSubmatch(body, -1) {
 		exported = append(exported, m[1]+" "+m[2])
 	}
+	exported = append(exported, searched(t)...)
 	for _, m := range regexp.MustCompile("(?m)^\\| `(vllm_prober_\\w+)` \\| (\\w+) \\|").FindAllStringSubmatch(read(t, "docs/metrics.md"), -1) {
 		documented = append(documented, m[1]+" "+m[2])
 	}
@@ -104,6 +107,24 @@ func TestMetricsAreDocumented(t *testing.T) {
 			t.Errorf("in docs/metrics.md alone: %s", m)
 		}
 	}
+}
+
+// searched are the metrics of a probe whose search has found everything.
+func searched(t *testing.T) (metrics []string) {
+	t.Helper()
+	p := collector.NewProbe(&config.Config{}, config.DefaultProbe())
+	rate := &prober.Estimate{Value: 1}
+	p.RunEnded(&prober.RunResult{Answers: []prober.Answer{{Capacity: rate, SLORate: rate}}})
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(p)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		metrics = append(metrics, f.GetName()+" "+strings.ToLower(f.GetType().String()))
+	}
+	return metrics
 }
 
 // Every outcome and every promise of the code is in docs/measurement.md, in the

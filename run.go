@@ -44,6 +44,7 @@ func addRun(app *kingpin.Application, commands map[string]command) {
 	cmd.Flag("target", "Base URL of a replica, such as http://127.0.0.1:8000; again for each further replica.").
 		PlaceHolder("URL").StringsVar(&f.targets)
 	cmd.Flag("rates", "Request rates, rising, in requests per second: 10,20,30.").StringVar(&f.rates)
+	search := cmd.Flag("search", "Go on after the highest rate until the capacity is known.").Bool()
 	cmd.Flag("model", "The model; the first that /v1/models lists if left out.").StringVar(&f.model)
 	cmd.Flag("api-key-file", "File with the API key.").StringVar(&f.apiKeyFile)
 	endpoint := cmd.Flag("endpoint", "What to ask: completions, chat.").Default(string(p.Workload.Endpoint)).
@@ -59,6 +60,11 @@ func addRun(app *kingpin.Application, commands map[string]command) {
 	cmd.Flag("seed", "Repeat a run's arrivals and lengths; 0 takes a new seed.").Uint64Var(&p.Seed)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		p.Workload.Endpoint = config.Endpoint(*endpoint)
+		if *search {
+			s := config.DefaultSearch()
+			s.MaxWindow = max(s.MaxWindow, p.Ladder.Window)
+			p.Search = &s
+		}
 		return runOnce(env, logging, f)
 	}
 }

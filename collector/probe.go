@@ -29,14 +29,13 @@ type Probe struct {
 	outputTokens, dropped                       *prometheus.CounterVec
 	runs                                        *prometheus.CounterVec
 
+	saturated, capacity, sloRate, attainment                           *prometheus.GaugeVec
 	valid, throughput, goodput, benchThroughput, unfinished, coalesced *prometheus.GaugeVec
 	inFlight, offeredRate                                              *prometheus.GaugeVec
 
 	active, progress, lastSuccess, lastDuration, next prometheus.Gauge
 
 	ofSteps, live []prometheus.Collector
-
-	stepsOfRun int // of the run under way
 
 	// closing keeps a scrape from seeing a half-told step; version is how many
 	// steps have been told.
@@ -161,6 +160,15 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 	p.unfinished = step("step_unfinished_requests", "Measured requests that the drain limit cut in the latest valid step.")
 	p.coalesced = step("step_coalesced_reads_ratio",
 		"Share of the reads that brought several chunks at once, in the latest valid step: their gaps are not the server's.")
+	p.saturated = step("step_saturated",
+		"Whether the arm got more than it can bear for ever, in the latest step: 1 for the verdict, 0 for the others.", "verdict")
+	p.attainment = step("step_slo_attainment_ratio", "Share of the requests offered in the window that kept the SLO, in the latest valid step.")
+	p.capacity = vec("saturation_request_rate",
+		"Capacity of an arm in requests per second, by the latest search: the estimate, and the tried rates that it lies between.",
+		&p.live, with(armLabels, "bound"))
+	p.sloRate = vec("slo_request_rate",
+		"Highest request rate at which an arm keeps the SLO, by the latest search: the estimate, and the tried rates that it lies between.",
+		&p.live, with(armLabels, "bound"))
 	p.inFlight = vec("in_flight_requests", "Requests in flight.", &p.live, armLabels)
 	p.offeredRate = vec("offered_request_rate", "Requests per second offered at the moment.", &p.live, armLabels)
 	p.active = single("run_active", "Whether a run is under way.")
@@ -214,8 +222,7 @@ func (p *Probe) collectLive(metrics chan<- prometheus.Metric) {
 func (p *Probe) NextRun(at time.Time) { p.next.Set(unix(at)) }
 
 // RunStarted implements prober.Observer.
-func (p *Probe) RunStarted(r prober.Run) {
-	p.stepsOfRun = r.Steps
+func (p *Probe) RunStarted(prober.Run) {
 	p.active.Set(1)
 	p.progress.Set(0)
 }
@@ -223,6 +230,11 @@ func (p *Probe) RunStarted(r prober.Run) {
 // StepStarted implements prober.Observer.
 func (p *Probe) StepStarted(s prober.Step) {
 	p.offeredRate.WithLabelValues(armValues(s.Arm)...).Set(s.RequestRate)
+	p.closing.Lock()
+	defer p.closing.Unlock()
+	// A rate that a search has chosen has its series before its first event, too.
+	p.touch(stepValues(s.Arm, s.RequestRate))
+	p.version.Add(1)
 }
 
 // RequestSent implements prober.Observer.
@@ -242,7 +254,7 @@ func (p *Probe) StepEnded(r *prober.StepResult) {
 	defer p.closing.Unlock()
 	defer p.version.Add(1)
 	p.offeredRate.WithLabelValues(armValues(r.Arm)...).Set(0)
-	p.progress.Set(float64(r.Number) / float64(max(p.stepsOfRun, 1)))
+	p.progress.Set(float64(r.Number) / float64(max(r.Known, 1)))
 	step := stepValues(r.Arm, r.RequestRate)
 	for phase, outcomes := range r.Outcomes {
 		for outcome, n := range outcomes {
@@ -260,6 +272,13 @@ func (p *Probe) StepEnded(r *prober.StepResult) {
 	for promise, value := range kept {
 		p.valid.WithLabelValues(with(step, string(promise))...).Set(value)
 	}
+	for _, verdict := range prober.Saturations() {
+		value := 0.0
+		if verdict == r.Saturated {
+			value = 1
+		}
+		p.saturated.WithLabelValues(with(step, string(verdict))...).Set(value)
+	}
 	if r.Valid() {
 		p.closeStep(r, step)
 	}
@@ -275,6 +294,7 @@ func (p *Probe) closeStep(r *prober.StepResult, step []string) {
 	p.outputTokens.WithLabelValues(step...).Add(float64(r.OutputTokens))
 	p.throughput.WithLabelValues(step...).Set(r.Throughput)
 	p.goodput.WithLabelValues(step...).Set(r.Goodput)
+	p.attainment.WithLabelValues(step...).Set(r.Attainment)
 	p.benchThroughput.WithLabelValues(step...).Set(r.BenchThroughput)
 	p.coalesced.WithLabelValues(step...).Set(r.CoalescedReads)
 	p.unfinished.WithLabelValues(step...).Set(float64(r.Unfinished))
@@ -305,12 +325,27 @@ func (p *Probe) closeStep(r *prober.StepResult, step []string) {
 func (p *Probe) RunEnded(r *prober.RunResult) {
 	p.active.Set(0)
 	p.lastDuration.Set(r.EndedAt.Sub(r.StartedAt).Seconds())
+	for _, a := range r.Answers {
+		found(p.capacity, a.Arm, a.Capacity)
+		found(p.sloRate, a.Arm, a.SLORate)
+	}
 	if r.Err != "" {
 		p.runs.WithLabelValues(runFailed).Inc()
 		return
 	}
 	p.runs.WithLabelValues(runSucceeded).Inc()
 	p.lastSuccess.Set(unix(r.EndedAt))
+}
+
+// found shows what a search has found, and leaves what an earlier one found where
+// it has not.
+func found(v *prometheus.GaugeVec, arm prober.Arm, e *prober.Estimate) {
+	if e == nil {
+		return
+	}
+	for bound, rate := range map[string]float64{"estimate": e.Value, "lower": e.Lower, "upper": e.Upper} {
+		v.WithLabelValues(with(armValues(arm), bound)...).Set(rate)
+	}
 }
 
 func armValues(a prober.Arm) []string {

@@ -30,7 +30,7 @@ func ladder() (*config.Config, config.Probe) {
 // aStep is the beginning of a step of the arm with both replicas.
 func aStep() prober.Step {
 	return prober.Step{
-		Probe: "p", Number: 1, Arm: prober.Arm{Target: "t", Replicas: 2, GPUs: 8, BatchSize: 16},
+		Probe: "p", Number: 1, Known: 4, Arm: prober.Arm{Target: "t", Replicas: 2, GPUs: 8, BatchSize: 16},
 		RequestRate: 10, Window: 20 * time.Second,
 	}
 }
@@ -252,6 +252,53 @@ func TestAnInvalidStepIsWithheld(t *testing.T) {
 	}
 }
 
+// A search's rates are not in the configuration: their series come, at 0, with the
+// step, before its first event.
+func TestARateOfASearchHasItsSeriesBeforeItsFirstEvent(t *testing.T) {
+	p := NewProbe(ladder())
+	step := aStep()
+	step.RequestRate = 27
+	labels := `{batch_size="16",gpus="8",probe="p",request_rate="27",target="t"}`
+	if _, found := valueOf(t, p, "vllm_prober_completed_requests_total", labels); found {
+		t.Fatal("a rate that nobody knows has a series")
+	}
+	p.StepStarted(step)
+	if got, found := valueOf(t, p, "vllm_prober_completed_requests_total", labels); !found || got != 0 {
+		t.Errorf("when the step begins, completed_requests_total is %g, %t", got, found)
+	}
+}
+
+func TestVerdictsAndAnswers(t *testing.T) {
+	p := NewProbe(ladder())
+	step, r := aStep(), &prober.StepResult{Step: aStep(), ITL: &prober.Histogram{}, Saturated: prober.Saturated, Attainment: 0.75}
+	r.Step = step
+	p.StepStarted(step)
+	p.StepEnded(r)
+	p.RunEnded(&prober.RunResult{Answers: []prober.Answer{{
+		Arm: step.Arm, Capacity: &prober.Estimate{Value: 16.5, Lower: 16, Upper: 18},
+	}}})
+	p.RunEnded(&prober.RunResult{Answers: []prober.Answer{{Arm: step.Arm, Err: "not found"}}}) // changes nothing
+	want := `
+# HELP vllm_prober_saturation_request_rate Capacity of an arm in requests per second, by the latest search: the estimate, and the tried rates that it lies between.
+# TYPE vllm_prober_saturation_request_rate gauge
+vllm_prober_saturation_request_rate{batch_size="16",bound="estimate",gpus="8",probe="p",target="t"} 16.5
+vllm_prober_saturation_request_rate{batch_size="16",bound="lower",gpus="8",probe="p",target="t"} 16
+vllm_prober_saturation_request_rate{batch_size="16",bound="upper",gpus="8",probe="p",target="t"} 18
+# HELP vllm_prober_step_saturated Whether the arm got more than it can bear for ever, in the latest step: 1 for the verdict, 0 for the others.
+# TYPE vllm_prober_step_saturated gauge
+vllm_prober_step_saturated{batch_size="16",gpus="8",probe="p",request_rate="10",target="t",verdict="no"} 0
+vllm_prober_step_saturated{batch_size="16",gpus="8",probe="p",request_rate="10",target="t",verdict="undetermined"} 0
+vllm_prober_step_saturated{batch_size="16",gpus="8",probe="p",request_rate="10",target="t",verdict="yes"} 1
+# HELP vllm_prober_step_slo_attainment_ratio Share of the requests offered in the window that kept the SLO, in the latest valid step.
+# TYPE vllm_prober_step_slo_attainment_ratio gauge
+vllm_prober_step_slo_attainment_ratio{batch_size="16",gpus="8",probe="p",request_rate="10",target="t"} 0.75
+`
+	if err := testutil.CollectAndCompare(p, strings.NewReader(want), "vllm_prober_step_saturated", "vllm_prober_step_slo_attainment_ratio",
+		"vllm_prober_saturation_request_rate", "vllm_prober_slo_request_rate"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRunGauges(t *testing.T) {
 	p := NewProbe(ladder())
 	begin := time.Unix(1000, 0)
@@ -277,7 +324,9 @@ func TestRunGauges(t *testing.T) {
 	want("run_last_success_timestamp_seconds", 0)
 	p.RunStarted(prober.Run{Steps: 1})
 	want("run_progress_ratio", 0)
-	p.StepEnded(&prober.StepResult{Step: aStep(), ITL: &prober.Histogram{}})
+	only := aStep()
+	only.Known = 1
+	p.StepEnded(&prober.StepResult{Step: only, ITL: &prober.Histogram{}})
 	p.RunEnded(&prober.RunResult{
 		Run: prober.Run{Steps: 1, StartedAt: begin}, EndedAt: begin.Add(60 * time.Second), Results: make([]prober.StepResult, 1),
 	})

@@ -84,6 +84,7 @@ func (a *answer) tokensCame(tokens int) {
 	a.counted += tokens
 	if a.firstToken == 0 {
 		a.firstToken = a.at
+		a.exchange.first.Store(int64(a.at))
 	} else {
 		a.gaps = append(a.gaps, gap{a.at - a.lastToken, tokens})
 	}

@@ -64,15 +64,19 @@ type exchange struct {
 	secrets atomic.Pointer[[]string]
 	obs     Observation
 	gaps    []gap
+	first   *atomic.Int64 // is told the first token's instant
 }
 
 // do makes one request, reads its whole answer, and returns what it saw, with
-// the instants as they are, and the gaps between tokens, appended to gaps.
-func (c *client) do(ctx context.Context, replica *url.URL, request workload.Request, id string, intended instant, gaps []gap) (Observation, []gap) {
+// the instants as they are, and the gaps between tokens, appended to gaps. The
+// first token's instant is told as soon as it is known.
+func (c *client) do(
+	ctx context.Context, replica *url.URL, request workload.Request, id string, intended instant, first *atomic.Int64, gaps []gap,
+) (Observation, []gap) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	x := &exchange{
-		client: c, request: request, replica: replica, gaps: gaps,
+		client: c, request: request, replica: replica, first: first, gaps: gaps,
 		obs: Observation{ID: id, Replica: strings.TrimSuffix(replica.String(), "/"), Intended: intended},
 		dog: watch(c.timeouts, cancel),
 	}

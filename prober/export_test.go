@@ -3,6 +3,7 @@ package prober
 import (
 	"context"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"vllm_prober/internal/config"
@@ -21,6 +22,6 @@ func Ask(ctx context.Context, replica string, connect time.Duration) Observation
 	if err != nil {
 		panic(err)
 	}
-	o, _ := c.do(ctx, u.JoinPath("/"), workload.Request{Path: "/v1/completions", Body: []byte("{}"), OutputTokens: 1}, "id", now(), nil)
+	o, _ := c.do(ctx, u.JoinPath("/"), workload.Request{Path: "/v1/completions", Body: []byte("{}"), OutputTokens: 1}, "id", now(), new(atomic.Int64), nil)
 	return o
 }

@@ -60,7 +60,7 @@ func newWorld(servers ...server) *world {
 	}
 	probe := config.DefaultProbe()
 	probe.Name, probe.Arms, probe.Seed = "p", []config.Arm{{Target: "t"}}, 1
-	probe.Ladder = config.Ladder{Rates: []float64{10}, Warmup: 5 * time.Second, Window: 20 * time.Second, Drain: 30 * time.Second}
+	probe.Ladder = config.Ladder{Rates: []float64{10}, Warmup: 5 * time.Second, Window: 20 * time.Second, Drain: 30 * time.Second, Repeats: 1}
 	return &world{
 		recorder: &recorder{}, servers: servers,
 		cfg: &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}},

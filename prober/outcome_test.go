@@ -164,7 +164,7 @@ func oneRun(t *testing.T, target config.Target) []prober.Observation {
 	w := newWorld()
 	target.Name, target.Model = "t", "m"
 	w.cfg.Targets[0] = target
-	w.probe().Ladder = config.Ladder{Rates: []float64{20}, Window: 300 * time.Millisecond, Drain: 5 * time.Second}
+	w.probe().Ladder = config.Ladder{Rates: []float64{20}, Window: 300 * time.Millisecond, Drain: 5 * time.Second, Repeats: 1}
 	w.probe().Timeouts.Connect = time.Second
 	w.probe().Workload.OutputTokens.Fixed = 3
 	p, err := prober.New(w.cfg, *w.probe(), prober.Options{Observer: w.recorder, Logger: discard()})

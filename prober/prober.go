@@ -19,6 +19,8 @@ type Prober struct {
 	probe config.Probe
 	arms  []*arm
 	o     Options
+	// answers are the latest of the searches for each arm.
+	answers map[Arm]Answer
 
 	soft context.Context
 	stop context.CancelFunc
@@ -37,7 +39,7 @@ type Options struct {
 
 // New makes a Prober for one of cfg's probes.
 func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
-	p := &Prober{probe: probe, o: o}
+	p := &Prober{probe: probe, o: o, answers: map[Arm]Answer{}}
 	p.soft, p.stop = context.WithCancel(context.Background())
 	clients := map[string]*client{}
 	for _, a := range probe.Arms {
@@ -99,75 +101,51 @@ var errStopped = errors.New("the run was stopped before its last step")
 // Run makes one run. The result holds what was measured also when an error says
 // why the run could not begin or end.
 func (p *Prober) Run(ctx context.Context) (*RunResult, error) {
-	plan := p.plan()
 	run := Run{
 		ID:    time.Now().UTC().Format("20060102T150405Z") + fmt.Sprintf("-%04x", rand.N(1<<16)),
-		Probe: p.probe.Name, Seed: p.probe.Seed, StartedAt: time.Now(), Steps: len(plan),
+		Probe: p.probe.Name, Seed: p.probe.Seed, StartedAt: time.Now(),
 	}
 	for run.Seed == 0 {
 		run.Seed = rand.Uint64() >> 11 // a whole number that JSON readers keep exactly
 	}
+	plan := newPlan(p.probe, p.arms, p.answers, run.Seed)
+	run.Steps = plan.known()
 	result := &RunResult{Run: run}
 	p.o.Observer.RunStarted(run)
 	err := p.makeSteps(ctx, result, plan)
 	if err != nil {
 		result.Err = err.Error()
 	}
+	result.Answers = plan.answers()
+	for _, a := range result.Answers {
+		if a.Capacity != nil {
+			p.answers[a.Arm] = a
+		}
+	}
 	result.EndedAt = time.Now()
 	p.o.Observer.RunEnded(result)
 	return result, err
 }
 
-// planned is one step of a plan.
-type planned struct {
-	arm  *arm
-	rate float64
-}
-
-// plan orders the steps: the arms take turns, from their lowest rates to their
-// highest, so that a drift of the service meets all of them.
-func (p *Prober) plan() []planned {
-	var plan []planned
-	for i, more := 0, true; more; i++ {
-		more = false
-		for _, a := range p.arms {
-			if i < len(a.rates) {
-				plan = append(plan, planned{a, a.rates[i]})
-				more = true
-			}
-		}
-	}
-	return plan
-}
-
-func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan []planned) error {
+func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) error {
 	if err := p.preflight(ctx, result); err != nil {
 		return err
 	}
-	for i, next := range plan {
-		if i > 0 && !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
+	for number := 1; ; number++ {
+		known := number - 1 + plan.known()
+		next, more := plan.next()
+		if !more {
+			return nil
+		}
+		if number > 1 && !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
 			return errStopped
 		}
-		// The seed follows the rate alone: all arms get the same arrivals and
-		// lengths at a rate, which takes that variance out of their difference.
-		seed := stepSeed(result.Seed, next.rate)
-		requests, err := workload.New(p.probe.Workload, next.arm.model.Model, fmt.Sprintf("%s-%d", result.ID, i+1), seed)
+		s, err := p.prepare(result, next, number, max(known, number))
 		if err != nil {
-			return fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
-		}
-		s := &stepRun{
-			step: Step{
-				RunID: result.ID, Probe: p.probe.Name, Number: i + 1, Arm: next.arm.Arm,
-				RequestRate: next.rate, Seed: seed,
-				Warmup: p.probe.Ladder.Warmup, Window: p.probe.Ladder.Window, MaxDrain: p.probe.Ladder.Drain,
-			},
-			arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer,
-			alarm: alarm.New, delays: func() func() time.Duration { return newSchedWatch().p99 },
-		}
-		if p.o.Synthetic {
-			s.alarm, s.delays = alarm.NewTimer, func() func() time.Duration { return func() time.Duration { return 0 } }
+			return err
 		}
 		r := s.run(ctx, p.soft)
+		next.ended(r)
 		p.report(r)
 		p.o.Observer.StepEnded(r)
 		result.Results = append(result.Results, *r)
@@ -175,16 +153,31 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan []planne
 			return errStopped
 		}
 	}
-	return nil
 }
 
-// stepSeed mixes a run's seed with a rate, by the finalizer of SplitMix64
-// (Steele, Lea and Flood, OOPSLA 2014), so that near rates get unlike seeds.
-func stepSeed(seed uint64, rate float64) uint64 {
-	x := seed + uint64(rate*1000)*0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return (x ^ x>>31) >> 11
+// prepare makes a step ready, of a run that is known to have so many.
+func (p *Prober) prepare(result *RunResult, next planned, number, known int) (*stepRun, error) {
+	seed := stepSeed(result.Seed, next.rate, next.repeat)
+	requests, err := workload.New(p.probe.Workload, next.arm.model.Model, fmt.Sprintf("%s-%d", result.ID, number), seed)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
+	}
+	s := &stepRun{
+		step: Step{
+			RunID: result.ID, Probe: p.probe.Name, Number: number, Known: known, Arm: next.arm.Arm,
+			RequestRate: next.rate, Seed: seed,
+			Warmup: p.probe.Ladder.Warmup, Window: p.probe.Ladder.Window, MaxDrain: p.probe.Ladder.Drain,
+		},
+		arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer, base: next.base,
+		alarm: alarm.New, delays: func() func() time.Duration { return newSchedWatch().p99 },
+	}
+	if p.probe.Search != nil {
+		s.maxWindow = p.probe.Search.MaxWindow
+	}
+	if p.o.Synthetic {
+		s.alarm, s.delays = alarm.NewTimer, func() func() time.Duration { return func() time.Duration { return 0 } }
+	}
+	return s, nil
 }
 
 // Sleep waits, and says false as soon as ctx ends or Stop is called.

@@ -22,7 +22,7 @@ type Run struct {
 	Probe     string    `json:"probe"`
 	Seed      uint64    `json:"seed"`
 	StartedAt time.Time `json:"started_at"`
-	// Steps is how many steps the run is to have.
+	// Steps is how many steps the run is to have, without those of searches.
 	Steps int `json:"steps_planned"`
 }
 
@@ -31,30 +31,21 @@ type Run struct {
 type Step struct {
 	RunID string `json:"run_id"`
 	Probe string `json:"probe"`
-	// Number counts the run's steps from 1 on.
+	// Number counts the run's steps from 1 on, of which so many were known when
+	// this one began: a search adds to them.
 	Number int `json:"number"`
+	Known  int `json:"known"`
 	Arm    Arm `json:"arm"`
 	// RequestRate is the offered one, in requests per second.
 	RequestRate float64   `json:"request_rate"`
 	Seed        uint64    `json:"seed"`
 	StartedAt   time.Time `json:"started_at"`
 	// Warmup and Window are the lengths of these phases, MaxDrain the longest
-	// that the third may take.
+	// that the third may take. A result's window may be longer than it was to be,
+	// when the step was extended.
 	Warmup   time.Duration `json:"warmup_ns"`
 	Window   time.Duration `json:"window_ns"`
 	MaxDrain time.Duration `json:"max_drain_ns"`
-}
-
-// phase is the phase of a request that is intended at offset.
-func (s *Step) phase(offset time.Duration) Phase {
-	switch {
-	case offset < s.Warmup:
-		return Warmup
-	case offset < s.Warmup+s.Window:
-		return Window
-	default:
-		return Drain
-	}
 }
 
 // Promise is something that the prober itself must keep for a step to be valid.
@@ -125,6 +116,16 @@ type StepResult struct {
 	// beginning to the last one's end, which falls short by the drain.
 	BenchThroughput float64 `json:"bench_throughput"`
 
+	// Saturated says whether the arm got more than it can bear for ever. It is
+	// undetermined for a step that is not valid.
+	Saturated Saturation `json:"saturated"`
+	// SettledThroughput is the throughput since the batch has had time to fill, in
+	// requests per second: of a saturated arm, its capacity.
+	SettledThroughput float64 `json:"settled_throughput"`
+	// Attainment is the share of the requests offered in the window that kept the
+	// SLO, from 0 to 1: those that failed did not.
+	Attainment float64 `json:"slo_attainment_ratio"`
+
 	// Outcomes counts all requests.
 	Outcomes map[Phase]map[Outcome]int `json:"outcomes"`
 	Failures []Failure                 `json:"failures,omitempty"`
@@ -156,6 +157,8 @@ type RunResult struct {
 	EndedAt time.Time    `json:"ended_at"`
 	Models  []ArmModel   `json:"models"`
 	Results []StepResult `json:"steps"`
+	// Answers are what the search has found of each arm, if there was one.
+	Answers []Answer `json:"answers,omitempty"`
 	// Err says why the run could not begin or did not end; empty when all its
 	// steps were made.
 	Err string `json:"error,omitempty"`

@@ -28,34 +28,61 @@ type stepRun struct {
 	begin instant
 	next  int // the replica that is next in turn
 
+	// maxWindow is how long the window may become while what the step is to tell is
+	// open; base is as in judgement.
+	maxWindow time.Duration
+	base      float64
+
+	// window is the length that the window has by now. The goroutine that offers
+	// the load sets it.
+	window time.Duration
+
 	inFlight []atomic.Int64 // by replica
 	total    atomic.Int64
 	// holds counts what the load has to go on for: the measured requests in
-	// flight, those still to come, and the window itself. At 0 the load ends.
+	// flight, and the window. At 0 the load ends.
 	holds   atomic.Int64
 	endLoad context.CancelFunc
 
-	mu    sync.Mutex
-	tally tally
+	mu      sync.Mutex
+	tally   tally
+	flights map[*flight]struct{}
+}
+
+// flight is a request in flight.
+type flight struct {
+	replica  int
+	intended instant
+	first    atomic.Int64 // instant of the first token; 0 before
 }
 
 // tally is what a step's requests add up to.
 type tally struct {
 	result        StepResult
+	ended         []ended
 	lags          []float64
 	failures      map[Outcome]*Failure
 	reads         int
 	coalesced     int
-	outputTokens  int // of the completed
 	measuredBegan instant
 	measuredEnded instant
+}
+
+// ended is a request of any phase that has ended, as far as it matters once
+// the window's length is known.
+type ended struct {
+	seen
+
+	tokens int
 }
 
 // run makes the step. When soft ends, no more requests are sent and those in
 // flight may end; when hard ends, they are cut.
 func (s *stepRun) run(hard, soft context.Context) *StepResult {
 	s.step.StartedAt = time.Now()
+	s.window = s.step.Window
 	s.inFlight = make([]atomic.Int64, len(s.arm.replicas))
+	s.flights = map[*flight]struct{}{}
 	s.tally = tally{
 		result:   StepResult{Step: s.step, Outcomes: map[Phase]map[Outcome]int{}, ITL: &Histogram{}},
 		failures: map[Outcome]*Failure{},
@@ -71,11 +98,7 @@ func (s *stepRun) run(hard, soft context.Context) *StepResult {
 	defer context.AfterFunc(hard, func() { cut(errAborted) })()
 
 	s.begin = now()
-	s.holds.Store(2) // the window, and the arrivals still to come in it
-	window := time.AfterFunc(s.step.Warmup+s.step.Window, s.release)
-	limit := time.AfterFunc(s.step.Warmup+s.step.Window+s.step.MaxDrain, endLoad)
-	defer window.Stop()
-	defer limit.Stop()
+	s.holds.Store(1)
 
 	var flights sync.WaitGroup
 	s.offer(load, flight, &flights)
@@ -90,33 +113,39 @@ func (s *stepRun) run(hard, soft context.Context) *StepResult {
 
 // offer sends requests at their times until load ends. It waits for nothing but
 // the next arrival: that is what makes the loop open.
-func (s *stepRun) offer(load, flight context.Context, flights *sync.WaitGroup) {
+func (s *stepRun) offer(load, flying context.Context, flights *sync.WaitGroup) {
 	arrival := s.alarm(load)
 	defer arrival.Close()
 	// A goroutine that has made a request waits here for another one to make: a
 	// new one would first have to grow its stack, at the cost of that request.
 	idle := make(chan func())
 	defer close(idle)
-	number, coming := 0, true
+	number, drains := 0, false
 	for offset := range Arrivals(s.probe.Pacing, s.step.RequestRate, s.step.Seed) {
-		phase := s.step.phase(offset)
-		if phase == Drain && coming {
-			coming = false
-			s.release()
+		for !drains && offset >= s.step.Warmup+s.window {
+			if !arrival.Wait(s.begin + s.step.Warmup + s.window - now()) {
+				return
+			}
+			if drains = !s.extend(); drains {
+				defer time.AfterFunc(s.step.MaxDrain, s.endLoad).Stop()
+				s.release()
+			}
 		}
+		phase := s.phase(offset)
 		request := s.requests.Next() // made while there is time
 		if !arrival.Wait(s.begin + offset - now()) {
 			return
 		}
 		number++
-		if !s.admit(phase) {
+		f := &flight{intended: s.begin + offset}
+		if !s.admit(f, phase) {
 			continue
 		}
-		replica := s.pick()
+		replica := f.replica
 		s.inFlight[replica].Add(1)
 		s.observer.RequestSent(s.step)
 		id := fmt.Sprintf("%s-%d-%d", s.step.RunID, s.step.Number, number)
-		ask := func() { s.request(flight, phase, replica, request, id, s.begin+offset) }
+		ask := func() { s.request(flying, f, phase, request, id) }
 		select {
 		case idle <- ask:
 		default:
@@ -130,8 +159,65 @@ func (s *stepRun) offer(load, flight context.Context, flights *sync.WaitGroup) {
 	}
 }
 
-// admit counts an arrival and says whether it may be sent.
-func (s *stepRun) admit(phase Phase) bool {
+// phase is the phase of a request that is intended at offset.
+func (s *stepRun) phase(offset time.Duration) Phase {
+	switch {
+	case offset < s.step.Warmup:
+		return Warmup
+	case offset < s.step.Warmup+s.window:
+		return Window
+	default:
+		return Drain
+	}
+}
+
+// extend is called at the end of the window, and doubles it where the step may
+// go on and what it is to tell is open.
+func (s *stepRun) extend() bool {
+	longer := min(2*s.window, s.maxWindow)
+	if longer <= s.window {
+		return false
+	}
+	s.mu.Lock()
+	known := s.known()
+	s.mu.Unlock()
+	if !s.judgement().isOpen(known) {
+		return false
+	}
+	s.window = longer
+	return true
+}
+
+// judgement is a look at the step now.
+func (s *stepRun) judgement() judgement {
+	attainment := 0.0
+	if s.probe.SLO.IsSet() {
+		attainment = s.probe.SLO.Attainment
+	}
+	return judgement{
+		attainment: attainment, rate: s.step.RequestRate, replicas: len(s.arm.replicas), warmup: s.step.Warmup, window: s.window, at: now() - s.begin,
+		base: s.base, dispersion: dispersion(s.probe.Pacing),
+	}
+}
+
+// known is what is known now of all requests. The step's lock is held.
+func (s *stepRun) known() []seen {
+	requests := make([]seen, 0, len(s.tally.ended)+len(s.flights))
+	for _, e := range s.tally.ended {
+		requests = append(requests, e.seen)
+	}
+	for f := range s.flights {
+		in := seen{replica: f.replica, intended: f.intended - s.begin}
+		if first := instant(f.first.Load()); first != 0 {
+			in.firstToken = first - s.begin
+		}
+		requests = append(requests, in)
+	}
+	return requests
+}
+
+// admit counts an arrival and says whether it may be sent, and where.
+func (s *stepRun) admit(f *flight, phase Phase) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if phase == Window {
@@ -145,6 +231,8 @@ func (s *stepRun) admit(phase Phase) bool {
 	if phase == Window {
 		s.holds.Add(1)
 	}
+	f.replica = s.pick()
+	s.flights[f] = struct{}{}
 	return true
 }
 
@@ -167,18 +255,19 @@ func (s *stepRun) pick() int {
 
 var gapsPool = sync.Pool{New: func() any { return new([]gap) }}
 
-func (s *stepRun) request(ctx context.Context, phase Phase, replica int, request workload.Request, id string, intended instant) {
+func (s *stepRun) request(ctx context.Context, f *flight, phase Phase, request workload.Request, id string) {
 	scratch := gapsPool.Get().(*[]gap)
 	defer gapsPool.Put(scratch)
-	obs, gaps := s.arm.client.do(ctx, s.arm.replicas[replica], request, id, intended, (*scratch)[:0])
+	obs, gaps := s.arm.client.do(ctx, s.arm.replicas[f.replica], request, id, f.intended, &f.first, (*scratch)[:0])
 	*scratch = gaps
 	obs.Phase = phase
 	obs.since(s.begin)
 
-	s.inFlight[replica].Add(-1)
+	s.inFlight[f.replica].Add(-1)
 	s.total.Add(-1)
 	s.mu.Lock()
-	s.tally.add(&s.step, s.probe.SLO, &obs, gaps)
+	delete(s.flights, f)
+	s.tally.add(f.replica, Good(s.probe.SLO, &obs), &obs, gaps)
 	s.mu.Unlock()
 	s.observer.RequestEnded(s.step, &obs)
 	if phase == Window {
@@ -193,7 +282,7 @@ func (s *stepRun) release() {
 	}
 }
 
-func (t *tally) add(step *Step, slo config.SLO, obs *Observation, gaps []gap) {
+func (t *tally) add(replica int, good bool, obs *Observation, gaps []gap) {
 	r := &t.result
 	byOutcome := r.Outcomes[obs.Phase]
 	if byOutcome == nil {
@@ -201,15 +290,11 @@ func (t *tally) add(step *Step, slo config.SLO, obs *Observation, gaps []gap) {
 		r.Outcomes[obs.Phase] = byOutcome
 	}
 	byOutcome[obs.Outcome]++
-	if obs.Outcome == OK {
-		if obs.End >= step.Warmup && obs.End < step.Warmup+step.Window {
-			r.Completed++
-			t.outputTokens += obs.OutputTokens
-			if Good(slo, obs) {
-				r.Good++
-			}
-		}
-	} else if obs.Outcome != Aborted || obs.Phase == Window { // what the step's own end cut is no failure of anyone
+	t.ended = append(t.ended, ended{
+		seen:   seen{replica, obs.Intended, obs.FirstToken, obs.End, obs.Outcome, obs.Outcome == OK && good},
+		tokens: obs.OutputTokens,
+	})
+	if obs.Outcome != OK && (obs.Outcome != Aborted || obs.Phase == Window) { // what the step's own end cut is no failure of anyone
 		t.fail(obs)
 	}
 	if obs.Phase == Window {
@@ -257,10 +342,28 @@ func (t *tally) measure(obs *Observation, gaps []gap) {
 func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult {
 	t, r := &s.tally, &s.tally.result
 	r.EndedAt = time.Now()
-	window := s.step.Window.Seconds()
+	r.Window = s.window
+	tokens, kept := 0, 0
+	for _, e := range t.ended {
+		if e.good && s.phase(e.intended) == Window {
+			kept++
+		}
+		if e.outcome == OK && s.phase(e.end) == Window {
+			r.Completed++
+			tokens += e.tokens
+			if e.good {
+				r.Good++
+			}
+		}
+	}
+	window := s.window.Seconds()
 	r.Throughput = float64(r.Completed) / window
 	r.Goodput = float64(r.Good) / window
-	r.OutputTokenThroughput = float64(t.outputTokens) / window
+	r.OutputTokenThroughput = float64(tokens) / window
+	r.Saturated = Undetermined
+	if r.Offered > 0 {
+		r.Attainment = float64(kept) / float64(r.Offered)
+	}
 	if span := t.measuredEnded - t.measuredBegan; span > 0 {
 		r.BenchThroughput = float64(len(r.Measured)) / span.Seconds()
 	}
@@ -276,6 +379,9 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 	r.SendLag = distributionOf(t.lags)
 	r.Broken = brokenPromises(r, s.probe.MaxSendLag, schedDelay, interrupted)
 	if r.Valid() {
+		j, all := s.judgement(), s.known()
+		r.Saturated = j.saturation(all)
+		r.SettledThroughput = j.plateau(all)
 		r.Latencies = latenciesOf(r.Measured, r.ITL)
 	} else {
 		r.Measured, r.ITL = nil, nil

@@ -163,23 +163,25 @@ func TestArmsShareArrivalsAndTakeTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type place struct {
-		gpus int
-		rate float64
-	}
-	want := []place{{1, 5}, {2, 5}, {1, 10}, {2, 10}}
+	byRate := map[float64]map[int][]prober.Observation{}
 	for i, r := range result.Results {
-		if got := (place{r.Arm.GPUs, r.RequestRate}); got != want[i] {
-			t.Errorf("step %d is %v, want %v", i+1, got, want[i])
+		if want := []float64{5, 5, 10, 10}[i]; r.RequestRate != want {
+			t.Errorf("step %d is at %g requests per second, want %g", i+1, r.RequestRate, want)
 		}
+		if byRate[r.RequestRate] == nil {
+			byRate[r.RequestRate] = map[int][]prober.Observation{}
+		}
+		byRate[r.RequestRate][r.Arm.GPUs] = r.Measured
 	}
-	a, b := result.Results[0].Measured, result.Results[1].Measured
-	if len(a) != len(b) {
-		t.Fatalf("%d and %d measured", len(a), len(b))
-	}
-	for i := range a {
-		if a[i].Intended != b[i].Intended {
-			t.Fatalf("request %d is intended at %s and %s", i, a[i].Intended, b[i].Intended)
+	for rate, measured := range byRate {
+		a, b := measured[1], measured[2]
+		if len(a) == 0 || len(a) != len(b) {
+			t.Fatalf("%d and %d measured at %g requests per second", len(a), len(b), rate)
+		}
+		for i := range a {
+			if a[i].Intended != b[i].Intended {
+				t.Fatalf("request %d is intended at %s and %s", i, a[i].Intended, b[i].Intended)
+			}
 		}
 	}
 }

@@ -36,7 +36,7 @@ func (v *replica) probe() (config.Target, config.Probe) {
 	p := config.DefaultProbe()
 	p.Name, p.Arms = "e2e", []config.Arm{{Target: targetName}}
 	p.Workload.PromptTokens, p.Workload.OutputTokens = config.Length{Fixed: 64}, config.Length{Fixed: 64}
-	p.Ladder = config.Ladder{Rates: []float64{10}, Window: time.Hour, Drain: time.Minute}
+	p.Ladder = config.Ladder{Rates: []float64{10}, Window: time.Hour, Drain: time.Minute, Repeats: 1}
 	p.MaxSendLag = noLimit
 	p.Seed = 1
 	return target, p

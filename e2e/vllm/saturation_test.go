@@ -80,7 +80,7 @@ func (v *replica) climb(t *testing.T, rates []float64) []rung {
 		v.idle(t)
 		target, probe := v.probe()
 		probe.Ladder = config.Ladder{
-			Rates: []float64{rate}, Warmup: 3 * time.Second, Window: 12 * time.Second, Drain: 10 * time.Second,
+			Rates: []float64{rate}, Warmup: 3 * time.Second, Window: 12 * time.Second, Drain: 10 * time.Second, Repeats: 1,
 		}
 		p := newProber(t, target, probe, &recorder{})
 		ctx, done := context.WithCancel(context.Background())

@@ -12,8 +12,11 @@ import (
 // maxRate bounds request rates: more than one prober can make honestly.
 const maxRate = 10_000
 
-// minMeasured is how many requests a window must expect at the least.
-const minMeasured = 5
+// MinMeasured is how many requests a window must expect at the least.
+const MinMeasured = 5
+
+// maxRepeats bounds the repeats of a ladder.
+const maxRepeats = 1000
 
 func (k *checks) probe(p *Probe, path string) {
 	k.arms(p, path)
@@ -22,10 +25,15 @@ func (k *checks) probe(p *Probe, path string) {
 	k.notNegative(p.SLO.TTFT, path+".slo.ttft")
 	k.notNegative(p.SLO.TPOT, path+".slo.tpot")
 	k.notNegative(p.SLO.E2E, path+".slo.e2e")
+	k.need(p.SLO.Attainment > 0 && p.SLO.Attainment <= 1, path+".slo.attainment", number(p.SLO.Attainment), "above 0, up to 1")
 	k.timeouts(p.Timeouts, path+".timeouts")
 	k.need(p.MaxInFlight >= 1, path+".max_in_flight", strconv.Itoa(p.MaxInFlight), "1 or more")
 	k.positive(p.MaxSendLag, path+".max_send_lag")
-	if !k.ladder(p, path+".ladder") {
+	ladder := k.ladder(p, path+".ladder")
+	if p.Search != nil {
+		k.search(p, path+".search")
+	}
+	if !ladder {
 		return
 	}
 	if planned := p.Planned(); p.Interval != 0 {
@@ -101,7 +109,23 @@ func (k *checks) ladder(p *Probe, path string) bool {
 	if window {
 		k.window(p, path+".window")
 	}
-	return warmup && window && drain && cooldown
+	repeats := k.need(l.Repeats >= 1 && l.Repeats <= maxRepeats, path+".repeats", strconv.Itoa(l.Repeats), fmt.Sprintf("1 to %d", maxRepeats))
+	return warmup && window && drain && cooldown && repeats
+}
+
+func (k *checks) search(p *Probe, path string) {
+	s := p.Search
+	k.need(s.MaxWindow >= p.Ladder.Window, path+".max_window", s.MaxWindow.String(),
+		fmt.Sprintf("at least the ladder's window, %s", p.Ladder.Window))
+	top := 0.0
+	for _, a := range p.Arms {
+		for _, r := range p.Rates(a) {
+			top = max(top, r)
+		}
+	}
+	k.need(s.MaxRate >= top && s.MaxRate <= maxRate, path+".max_rate", number(s.MaxRate),
+		fmt.Sprintf("from the ladder's highest rate, %s, to %d requests per second", number(top), maxRate))
+	k.need(s.MaxSteps >= 1, path+".max_steps", strconv.Itoa(s.MaxSteps), "1 or more")
 }
 
 // window checks that the window is long enough for what is measured in it.
@@ -117,9 +141,9 @@ func (k *checks) window(p *Probe, path string) {
 			lowest = min(lowest, rates[0])
 		}
 	}
-	if expected := lowest * window.Seconds(); expected < minMeasured {
+	if expected := lowest * window.Seconds(); expected < MinMeasured {
 		k.need(false, path, fmt.Sprintf("%s at %s requests per second measures %s requests", window, number(lowest), number(expected)),
-			fmt.Sprintf("%d requests or more, which take %s seconds", minMeasured, number(math.Ceil(minMeasured/lowest))))
+			fmt.Sprintf("%d requests or more, which take %s seconds", MinMeasured, number(math.Ceil(MinMeasured/lowest))))
 	}
 }
 

@@ -64,6 +64,9 @@ type Probe struct {
 	Pacing Pacing `yaml:"pacing"`
 	// Ladder is the request rates and how long each is held.
 	Ladder Ladder `yaml:"ladder"`
+	// Search goes on after the ladder's last rate until it knows where the arm
+	// is saturated; nil means that it does not.
+	Search *Search `yaml:"search,omitempty"`
 	// SLO is what a good request keeps.
 	SLO SLO `yaml:"slo,omitempty"`
 	// Timeouts end a request that makes no progress.
@@ -103,6 +106,20 @@ type Ladder struct {
 	Drain time.Duration `yaml:"drain"`
 	// Cooldown is the time without load between two steps.
 	Cooldown time.Duration `yaml:"cooldown"`
+	// Repeats is how often each rate is held against each arm.
+	Repeats int `yaml:"repeats"`
+}
+
+// Search is the limits of the search for an arm's capacity and, with an SLO, for
+// the highest rate that keeps it.
+type Search struct {
+	// MaxWindow is how long a step's window may become, which is doubled while
+	// nobody can say whether the arm is saturated; of the ladder's steps, too.
+	MaxWindow time.Duration `yaml:"max_window"`
+	// MaxRate is the highest request rate to try, in requests per second.
+	MaxRate float64 `yaml:"max_rate"`
+	// MaxSteps is how many steps the search may add for each arm.
+	MaxSteps int `yaml:"max_steps"`
 }
 
 // Pacing is the arrival process, always of the offered rate on average.
@@ -182,7 +199,13 @@ type SLO struct {
 	TTFT time.Duration `yaml:"ttft,omitempty"`
 	TPOT time.Duration `yaml:"tpot,omitempty"`
 	E2E  time.Duration `yaml:"e2e,omitempty"`
+	// Attainment is the share of the requests that have to be good for a request
+	// rate to keep the SLO, above 0 and up to 1.
+	Attainment float64 `yaml:"attainment"`
 }
+
+// IsSet says whether there is any limit to keep.
+func (s SLO) IsSet() bool { return s.TTFT > 0 || s.TPOT > 0 || s.E2E > 0 }
 
 // Timeouts bound the phases of one request.
 type Timeouts struct {
@@ -215,12 +238,12 @@ func (p Probe) Rates(a Arm) []float64 {
 	return p.Ladder.Rates
 }
 
-// Planned is how long a run takes whose drains take no time; where that is more
+// Planned is how long a run takes whose drains take no time and that searches for nothing; where that is more
 // than a time.Duration can hold, it is the longest one.
 func (p Probe) Planned() time.Duration {
 	steps := 0
 	for _, a := range p.Arms {
-		steps += len(p.Rates(a))
+		steps += len(p.Rates(a)) * p.Ladder.Repeats
 	}
 	if steps == 0 {
 		return 0

@@ -43,8 +43,9 @@ probes:
     shared_prefix_tokens: 64
     extra_body: {temperature: 0.7, stop: [a, "\n\nUser:"], logit_bias: {"50256": -100}}
   pacing: {process: gamma, burstiness: 0.25}
-  ladder: {rates: [1, 2.5, 4], warmup: 0s, window: 1m, drain: 90s, cooldown: 500ms}
-  slo: {ttft: 500ms, tpot: 50ms, e2e: 10s}
+  ladder: {rates: [1, 2.5, 4], warmup: 0s, window: 1m, drain: 90s, cooldown: 500ms, repeats: 3}
+  search: {max_window: 5m, max_rate: 50, max_steps: 9}
+  slo: {ttft: 500ms, tpot: 50ms, e2e: 10s, attainment: 0.5}
   timeouts: {connect: 1s, first_token: 20s, stall: 5s, total: 1m}
   max_in_flight: 100
   max_send_lag: 1500us
@@ -93,8 +94,10 @@ func everyKeyConfig(folder string) *Config {
 			Pacing: Pacing{Process: Gamma, Burstiness: 0.25},
 			Ladder: Ladder{
 				Rates: []float64{1, 2.5, 4}, Warmup: 0, Window: time.Minute, Drain: 90 * time.Second, Cooldown: 500 * time.Millisecond,
+				Repeats: 3,
 			},
-			SLO:         SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second},
+			Search:      &Search{MaxWindow: 5 * time.Minute, MaxRate: 50, MaxSteps: 9},
+			SLO:         SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second, Attainment: 0.5},
 			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
 			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,
 		}, replay},
@@ -179,7 +182,8 @@ probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1, 2, 4]}}]
 			Arms:        []Arm{{Target: "llama"}},
 			Workload:    Workload{Endpoint: Completions, PromptTokens: Length{Fixed: 128}, OutputTokens: Length{Fixed: 64}},
 			Pacing:      Pacing{Process: Poisson},
-			Ladder:      Ladder{Rates: []float64{1, 2, 4}, Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second},
+			Ladder:      Ladder{Rates: []float64{1, 2, 4}, Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second, Repeats: 1},
+			SLO:         SLO{Attainment: 0.9},
 			Timeouts:    Timeouts{Connect: 5 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 5 * time.Minute},
 			MaxInFlight: 4096, MaxSendLag: 10 * time.Millisecond,
 		}},
@@ -241,7 +245,7 @@ probes:
 		t.Errorf("c is %+v", c)
 	}
 	two := got.Probes[1]
-	want := Ladder{Rates: []float64{1, 2}, Warmup: 3 * time.Second, Window: 40 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second}
+	want := Ladder{Rates: []float64{1, 2}, Warmup: 3 * time.Second, Window: 40 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second, Repeats: 1}
 	if !reflect.DeepEqual(two.Ladder, want) || !reflect.DeepEqual(two.Arms, []Arm{{Target: "a"}}) {
 		t.Errorf("two is %+v", two)
 	}
@@ -299,8 +303,10 @@ func TestLoadSaysWhichFileItCannotRead(t *testing.T) {
 }
 
 func TestPlanned(t *testing.T) {
-	steps := Ladder{Rates: []float64{1, 2, 3}, Warmup: 10 * time.Second, Window: 30 * time.Second, Cooldown: 2 * time.Second}
-	long := Ladder{Rates: make([]float64, 50_000), Warmup: longest, Window: longest, Cooldown: longest}
+	steps := Ladder{Rates: []float64{1, 2, 3}, Warmup: 10 * time.Second, Window: 30 * time.Second, Cooldown: 2 * time.Second, Repeats: 1}
+	repeated := steps
+	repeated.Repeats = 2
+	long := Ladder{Rates: make([]float64, 50_000), Warmup: longest, Window: longest, Cooldown: longest, Repeats: 1}
 	for name, c := range map[string]struct {
 		probe Probe
 		want  time.Duration
@@ -308,6 +314,7 @@ func TestPlanned(t *testing.T) {
 		"none":     {Probe{Ladder: steps}, 0},
 		"one arm":  {Probe{Ladder: steps, Arms: []Arm{{}}}, 3*42*time.Second - 2*time.Second},
 		"two arms": {Probe{Ladder: steps, Arms: []Arm{{}, {Rates: []float64{1}}}}, 4*42*time.Second - 2*time.Second},
+		"twice":    {Probe{Ladder: repeated, Arms: []Arm{{}}}, 6*42*time.Second - 2*time.Second},
 		"too long": {Probe{Ladder: long, Arms: []Arm{{}}}, math.MaxInt64},
 	} {
 		if got := c.probe.Planned(); got != c.want {

@@ -23,14 +23,20 @@ func DefaultProbe() Probe {
 		},
 		Pacing: Pacing{Process: Poisson},
 		Ladder: Ladder{
-			Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second,
+			Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second, Repeats: 1,
 		},
+		SLO: SLO{Attainment: 0.9},
 		Timeouts: Timeouts{
 			Connect: 5 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 5 * time.Minute,
 		},
 		MaxInFlight: 4096,
 		MaxSendLag:  10 * time.Millisecond,
 	}
+}
+
+// DefaultSearch is a search with all that need not be said.
+func DefaultSearch() Search {
+	return Search{MaxWindow: 4 * time.Minute, MaxRate: 1000, MaxSteps: 16}
 }
 
 // UnmarshalYAML sets the defaults and then what the file says.
@@ -45,6 +51,13 @@ func (p *Probe) UnmarshalYAML(node *yaml.Node) error {
 	type plain Probe
 	*p = DefaultProbe()
 	return node.Decode((*plain)(p))
+}
+
+// UnmarshalYAML sets the defaults and then what the file says.
+func (s *Search) UnmarshalYAML(node *yaml.Node) error {
+	type plain Search
+	*s = DefaultSearch()
+	return node.Decode((*plain)(s))
 }
 
 // UnmarshalYAML sets what the file says on top of what is set. The length of

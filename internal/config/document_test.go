@@ -64,6 +64,7 @@ func structs() map[string]any {
 		"probes[].workload":  probe.Workload,
 		"probes[].pacing":    probe.Pacing,
 		"probes[].ladder":    probe.Ladder,
+		"probes[].search":    DefaultSearch(),
 		"probes[].slo":       probe.SLO,
 		"probes[].timeouts":  probe.Timeouts,
 		"Lengths":            Length{},

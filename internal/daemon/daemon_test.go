@@ -73,7 +73,7 @@ func probeNamed(name string, interval time.Duration) config.Probe {
 	p.Name, p.Interval, p.Arms = name, interval, []config.Arm{{Target: "t"}}
 	p.Workload.OutputTokens = config.Length{Fixed: 1}
 	p.Pacing = config.Pacing{Process: config.Constant}
-	p.Ladder = config.Ladder{Rates: []float64{2}, Window: 10 * time.Second, Drain: 10 * time.Second}
+	p.Ladder = config.Ladder{Rates: []float64{2}, Window: 10 * time.Second, Drain: 10 * time.Second, Repeats: 1}
 	return p
 }
 

@@ -117,7 +117,7 @@ func (b *Bar) RunEnded(r *prober.RunResult) {
 
 func (b *Bar) title() string {
 	s := b.step
-	return fmt.Sprintf("[%*d/%d] %s, %s, %g req/s", len(strconv.Itoa(b.run.Steps)), s.Number, b.run.Steps,
+	return fmt.Sprintf("[%*d/%d] %s, %s, %g req/s", len(strconv.Itoa(s.Known)), s.Number, s.Known,
 		s.Arm.Target, report.Count(s.Arm.GPUs, "GPU"), s.RequestRate)
 }
 
@@ -148,6 +148,9 @@ func (b *Bar) draw() {
 // summary is a step's result in one line.
 func summary(r *prober.StepResult) string {
 	text := fmt.Sprintf("%.2f done/s", r.Throughput)
+	if r.Saturated == prober.Saturated {
+		text += ", saturated"
+	}
 	if l := r.Latencies; l != nil {
 		text += fmt.Sprintf(", TTFT %.1f ms, TPOT %.1f ms", l.TTFT.Mean*1000, l.TPOT.Mean*1000)
 	}

@@ -17,7 +17,7 @@ func show(terminal bool) string {
 	b := New(&out, terminal)
 	b.RunStarted(prober.Run{ID: "id", Probe: "p", Steps: 12})
 	step := prober.Step{
-		Number: 3, Arm: prober.Arm{Target: "t", GPUs: 1}, RequestRate: 2.5, StartedAt: time.Now(),
+		Number: 3, Known: 12, Arm: prober.Arm{Target: "t", GPUs: 1}, RequestRate: 2.5, StartedAt: time.Now(),
 		Warmup: 2 * time.Second, Window: 8 * time.Second,
 	}
 	b.StepStarted(step)

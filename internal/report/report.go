@@ -56,6 +56,14 @@ func Write(w io.Writer, format Format, r *prober.RunResult) error {
 			return err
 		}
 	}
+	if len(r.Answers) > 0 {
+		if _, err := fmt.Fprint(w, "\nCapacity, and the highest request rate within the SLO\n\n"); err != nil {
+			return err
+		}
+		if err := write(w, answers(r)); err != nil {
+			return err
+		}
+	}
 	if err := writeFailures(w, r); err != nil {
 		return err
 	}
@@ -88,16 +96,18 @@ func columns() []column {
 	return []column{
 		{"target", "target", func(r *prober.StepResult) string { return r.Arm.Target }},
 		{"GPUs", "gpus", func(r *prober.StepResult) string { return fmt.Sprint(r.Arm.GPUs) }},
-		{"batch", "batch_size", func(r *prober.StepResult) string {
-			if r.Arm.BatchSize == 0 {
-				return "–"
-			}
-			return fmt.Sprint(r.Arm.BatchSize)
-		}},
+		{"batch", "batch_size", func(r *prober.StepResult) string { return batchSize(r.Arm) }},
 		{"req/s", "request_rate", func(r *prober.StepResult) string { return fmt.Sprintf("%g", r.RequestRate) }},
 		{"done/s", "throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.Throughput) }},
 		{"good/s", "goodput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.Goodput) }},
 		{"bench/s", "bench_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.BenchThroughput) }},
+		{"sat", "saturated", func(r *prober.StepResult) string {
+			if r.Saturated == prober.Undetermined {
+				return "?"
+			}
+			return string(r.Saturated)
+		}},
+		{"good %", "slo_attainment_percent", func(r *prober.StepResult) string { return fmt.Sprintf("%.0f", r.Attainment*100) }},
 		{"tok/s", "output_token_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.0f", r.OutputTokenThroughput) }},
 		{"TTFT ms", "ttft_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.Mean })},
 		{"TTFT p50", "ttft_p50_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P50 })},

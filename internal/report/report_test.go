@@ -23,7 +23,7 @@ func result() *prober.RunResult {
 	single := prober.Arm{Target: "plain", Replicas: 1, GPUs: 1}
 	step := func(arm prober.Arm, rate, throughput, ttft, tpot float64) prober.StepResult {
 		return prober.StepResult{
-			Step: prober.Step{Arm: arm, RequestRate: rate}, Throughput: throughput, Goodput: throughput - 1, BenchThroughput: throughput - 2,
+			Step: prober.Step{Arm: arm, RequestRate: rate}, Saturated: prober.Unsaturated, Attainment: 0.955, Throughput: throughput, Goodput: throughput - 1, BenchThroughput: throughput - 2,
 			OutputTokenThroughput: throughput * 64,
 			Outcomes:              map[prober.Phase]map[prober.Outcome]int{prober.Window: {prober.OK: 100}},
 			Latencies: &prober.Latencies{
@@ -34,7 +34,7 @@ func result() *prober.RunResult {
 		}
 	}
 	withheld := step(large, 60, 58, 0, 0)
-	withheld.Latencies = nil
+	withheld.Latencies, withheld.Saturated = nil, prober.Undetermined
 	withheld.Broken = []prober.Broken{{Promise: prober.PromiseCPU, Detail: "1% of the work waited 20ms"}}
 	failing := step(single, 10, 9, 0.09, 0.04)
 	failing.Outcomes[prober.Window][prober.HTTP503] = 3
@@ -43,7 +43,7 @@ func result() *prober.RunResult {
 	}, {Outcome: prober.Aborted, Count: 2}}
 	failing.CachedTokens = 16
 	overloaded := step(single, 20, 13, 6.7, 0.07)
-	overloaded.Unfinished = 40
+	overloaded.Unfinished, overloaded.Saturated = 40, prober.Saturated
 	return &prober.RunResult{
 		Run: prober.Run{ID: "20261124T120000Z-abcd", Probe: "ladder", Seed: 42, Steps: 6},
 		Models: []prober.ArmModel{
@@ -53,6 +53,10 @@ func result() *prober.RunResult {
 		Results: []prober.StepResult{
 			step(small, 10, 10, 0.065, 0.028), step(large, 10, 10.5, 0.052, 0.028), failing,
 			step(small, 60, 60, 0.12, 0.047), withheld, overloaded,
+		},
+		Answers: []prober.Answer{
+			{Arm: small, Capacity: &prober.Estimate{Value: 66.43, Lower: 64, Upper: 70}, SLORate: &prober.Estimate{Value: 48.4, Lower: 47, Upper: 51}, Steps: 7},
+			{Arm: single, Capacity: &prober.Estimate{Value: 16.57, Upper: 18}, Steps: 2, Err: "search.max_steps were made, 2"},
 		},
 	}
 }

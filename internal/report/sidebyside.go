@@ -48,7 +48,7 @@ func comparisons(r *prober.RunResult) []comparison {
 	var all []comparison
 	for _, n := range slices.Compact(gpus) {
 		arms, rates, cells := cellsWith(r, n)
-		if len(arms) < 2 {
+		if len(arms) < 2 || len(rates) == 0 {
 			continue
 		}
 		all = append(all, comparison{
@@ -66,26 +66,35 @@ type cell struct {
 	rate float64
 }
 
-// cellsWith finds the arms with so many GPUs, by rising batch size, their request
-// rates, and the steps of both.
-func cellsWith(r *prober.RunResult, gpus int) (arms []prober.Arm, rates []float64, cells map[cell]*prober.StepResult) {
-	cells = map[cell]*prober.StepResult{}
+// cellsWith finds the arms with so many GPUs, by rising batch size, the request
+// rates that several of them had, and the steps of both.
+func cellsWith(r *prober.RunResult, gpus int) (arms []prober.Arm, rates []float64, cells map[cell][]*prober.StepResult) {
+	cells = map[cell][]*prober.StepResult{}
+	armsAt := map[float64]int{}
 	for i := range r.Results {
-		if s := &r.Results[i]; s.Arm.GPUs == gpus {
-			arms, rates = append(arms, s.Arm), append(rates, s.RequestRate)
-			cells[cell{s.Arm, s.RequestRate}] = s
+		s := &r.Results[i]
+		if s.Arm.GPUs != gpus {
+			continue
 		}
+		at := cell{s.Arm, s.RequestRate}
+		if cells[at] == nil {
+			arms = append(arms, s.Arm)
+			if armsAt[s.RequestRate]++; armsAt[s.RequestRate] == 2 {
+				rates = append(rates, s.RequestRate)
+			}
+		}
+		cells[at] = append(cells[at], s)
 	}
 	slices.SortFunc(arms, func(a, b prober.Arm) int {
 		return cmp.Or(a.BatchSize-b.BatchSize, cmp.Compare(a.Target, b.Target), a.Replicas-b.Replicas)
 	})
 	slices.Sort(rates)
-	return slices.Compact(arms), slices.Compact(rates), cells
+	return slices.Compact(arms), rates, cells
 }
 
 // sideBySide has a row for each request rate and, for each measure, a column for
 // each arm and one for the change of each arm but the first.
-func sideBySide(arms []prober.Arm, rates []float64, cells map[cell]*prober.StepResult) grid {
+func sideBySide(arms []prober.Arm, rates []float64, cells map[cell][]*prober.StepResult) grid {
 	g := grid{head: []string{"req/s"}}
 	for _, m := range measures {
 		for i, a := range arms {
@@ -112,11 +121,16 @@ func sideBySide(arms []prober.Arm, rates []float64, cells map[cell]*prober.StepR
 	return g
 }
 
-func valueAt(m measure, s *prober.StepResult) (float64, bool) {
-	if s == nil {
-		return 0, false
+// valueAt is the mean of a measure over the repeats of a step.
+func valueAt(m measure, steps []*prober.StepResult) (float64, bool) {
+	sum, n := 0.0, 0.0
+	for _, s := range steps {
+		if x, has := m.value(s); has {
+			sum += x
+			n++
+		}
 	}
-	return m.value(s)
+	return sum / max(n, 1), n > 0
 }
 
 // shown is a figure, or a dash where there is none.
