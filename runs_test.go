@@ -169,7 +169,7 @@ func TestRecordsOfADaemon(t *testing.T) {
 		t.Errorf("the records take %g bytes", x)
 	}
 	if p := start(t, "run", "--target="+f.URLs[0], "--rates=1", "--storage.path="+folder); p.wait() != 1 ||
-		!strings.Contains(p.stderr.String(), "another vllm_prober keeps its records in "+folder) {
+		!strings.Contains(p.stderr.String(), "opening the records in "+folder+": another vllm_prober keeps its records there") {
 		t.Errorf("two write at a time: %s", p.stderr.String())
 	}
 	d.signal(syscall.SIGTERM)

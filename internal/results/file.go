@@ -68,11 +68,11 @@ func openError(path string, err error) error {
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("no records in %s: --storage.path says where they are", filepath.Dir(path))
 	case errors.Is(err, berrors.ErrTimeout):
-		return fmt.Errorf("opening %s: another process has locked it for %s", path, lockWait)
+		return fmt.Errorf("%s: another process has locked it for %s", path, lockWait)
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
 		return damaged(path, err.Error())
 	default:
-		return fmt.Errorf("opening the records: %w: --storage.path needs a folder that this user may read and write", err)
+		return fmt.Errorf("%w: --storage.path needs a folder that this user may read and write", err)
 	}
 }
 

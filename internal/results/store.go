@@ -2,10 +2,12 @@ package results
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -43,50 +45,55 @@ const cut = "cut: the prober ended in the middle of it"
 // not there. Runs that a prober left without an end get one that says so. The
 // error says what to do.
 func Open(folder string, retention Retention, logger *slog.Logger) (*Store, error) {
-	if err := os.MkdirAll(folder, 0o750); err != nil { //nolint:gosec // which folder is for the operator to say
-		return nil, unwritable(err)
-	}
 	s := &Store{
 		Reader:    Reader{filepath.Join(folder, fileName)},
 		retention: retention, logger: logger, lock: flock.New(filepath.Join(folder, "lock")),
+	}
+	if err := s.open(folder); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("opening the records in %s: %w", folder, err)
+	}
+	return s, nil
+}
+
+func (s *Store) open(folder string) error {
+	if err := os.MkdirAll(folder, 0o750); err != nil { //nolint:gosec // which folder is for the operator to say
+		return unwritable(err)
 	}
 	// The kernel gives the lock back however the process ends. Without it, this
 	// process would take another's run that is under way for one that was cut.
 	alone, err := s.lock.TryLock()
 	if err != nil {
-		return nil, unwritable(err)
+		return unwritable(err)
 	}
 	if !alone {
-		return nil, fmt.Errorf("another vllm_prober keeps its records in %s: give each a --storage.path of its own", folder)
+		return errors.New("another vllm_prober keeps its records there: give each a --storage.path of its own")
 	}
-	if err := s.open(); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-func unwritable(err error) error {
-	return fmt.Errorf("keeping records: %w: --storage.path needs a folder that can be written; an empty one keeps no records", err)
-}
-
-func (s *Store) open() error {
 	if err := create(s.path); err != nil {
 		return unwritable(err)
 	}
 	return s.update(func(tx *bbolt.Tx) error {
-		var left []string
-		for id := range keys(tx.Bucket(bucketOpen)) {
-			left = append(left, id)
-		}
-		for _, id := range left {
-			if err := putEnd(tx, id, ending{Err: cut}); err != nil {
-				return err
-			}
-			s.logger.Warn("a run was cut: the prober ended in the middle of it", "run", id)
+		if err := s.endCutRuns(tx); err != nil {
+			return err
 		}
 		return s.retention.apply(tx, time.Now())
 	})
+}
+
+func unwritable(err error) error {
+	return fmt.Errorf("%w: --storage.path needs a folder that can be written; an empty one keeps no records", err)
+}
+
+// endCutRuns gives an end to the runs that have none: nobody else has the lock,
+// so nobody is making them.
+func (s *Store) endCutRuns(tx *bbolt.Tx) error {
+	for _, id := range slices.Collect(keys(tx.Bucket(bucketOpen))) {
+		if err := putEnd(tx, id, ending{Err: cut}); err != nil {
+			return err
+		}
+		s.logger.Warn("a run was cut: the prober ended in the middle of it", "run", id)
+	}
+	return nil
 }
 
 // Close lets another process write.
@@ -204,11 +211,7 @@ func (r Retention) apply(tx *bbolt.Tx, now time.Time) error {
 
 // remove removes all of a run.
 func remove(tx *bbolt.Tx, b *beginning) error {
-	var steps []string
-	for key := range keysFrom(tx.Bucket(bucketSteps), b.ID+"/") {
-		steps = append(steps, key)
-	}
-	for _, key := range steps {
+	for _, key := range slices.Collect(keysFrom(tx.Bucket(bucketSteps), b.ID+"/")) {
 		if err := tx.Bucket(bucketSteps).Delete([]byte(key)); err != nil {
 			return err
 		}

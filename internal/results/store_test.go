@@ -102,7 +102,7 @@ func TestACutRunIsMarked(t *testing.T) {
 	r.StepEnded(aStep(run, 1, 1))
 	// As long as this process has the records, no other one takes them, and the
 	// run has not ended.
-	if _, err := Open(folder, Retention{}, quiet); err == nil || !strings.Contains(err.Error(), "another vllm_prober keeps its records in "+folder) {
+	if _, err := Open(folder, Retention{}, quiet); err == nil || !strings.Contains(err.Error(), "opening the records in "+folder+": another vllm_prober keeps its records there") {
 		t.Errorf("opened twice: %v", err)
 	}
 	if got, err := In(folder).Run(run.ID); err != nil || got.Err != "" || !got.EndedAt.IsZero() || len(got.Steps) != 1 {
@@ -137,7 +137,7 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 	}
 	want := filepath.Join(folder, fileName) +
 		" has schema 2, which a newer vllm_prober wrote; this one knows 1: use the newer one, or another --storage.path"
-	if _, err := Open(folder, Retention{}, quiet); err == nil || err.Error() != want {
+	if _, err := Open(folder, Retention{}, quiet); err == nil || err.Error() != "opening the records in "+folder+": "+want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	if _, err := In(folder).Newest("", 1); err == nil || err.Error() != want {
