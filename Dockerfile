@@ -15,6 +15,8 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags 
     -X github.com/prometheus/common/version.Version=$VERSION \
     -X github.com/prometheus/common/version.Revision=$REVISION \
     -X github.com/prometheus/common/version.Branch=$BRANCH" -o /vllm_prober .
+# An empty folder, to be copied with its owner: the base has no shell to make one.
+WORKDIR /records
 
 # The base with glibc, because NVML is a glibc library that is loaded at run time.
 FROM gcr.io/distroless/base-debian12:nonroot
@@ -26,8 +28,10 @@ LABEL org.opencontainers.image.title="vllm_prober" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=build /vllm_prober /bin/vllm_prober
+COPY --from=build --chown=65532:65532 /records /var/lib/vllm_prober
 USER 65532:65532
 EXPOSE 9877
+VOLUME /var/lib/vllm_prober
 # No HEALTHCHECK: Kubernetes ignores it, and asks /-/healthy and /-/ready itself.
 ENTRYPOINT ["/bin/vllm_prober"]
-CMD ["serve", "--config.file=/etc/vllm_prober/vllm_prober.yml"]
+CMD ["serve", "--config.file=/etc/vllm_prober/vllm_prober.yml", "--storage.path=/var/lib/vllm_prober"]

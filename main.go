@@ -46,6 +46,7 @@ func run(args []string, env environment) (status int) {
 	commands := map[string]command{}
 	addServe(app, commands)
 	addRun(app, commands)
+	addRuns(app, commands)
 	addSimulate(app, commands)
 	addDemo(app, commands)
 

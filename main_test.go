@@ -38,12 +38,16 @@ type process struct {
 	stdout, stderr output
 	signals        chan os.Signal
 	status         chan int
+	ended          chan struct{}
 }
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, signals: make(chan os.Signal, 8), status: make(chan int, 1)}
-	go func() { p.status <- run(args, environment{stdout: &p.stdout, stderr: &p.stderr, signals: p.signals}) }()
+	p := &process{t: t, signals: make(chan os.Signal, 8), status: make(chan int, 1), ended: make(chan struct{})}
+	go func() {
+		p.status <- run(args, environment{stdout: &p.stdout, stderr: &p.stderr, signals: p.signals})
+		close(p.ended)
+	}()
 	return p
 }
 
@@ -108,10 +112,10 @@ func write(t *testing.T, name, text string) string {
 }
 
 func TestHelp(t *testing.T) {
-	for _, command := range []string{"", "serve", "run", "simulate", "demo"} {
+	for _, command := range []string{"", "serve", "run", "runs list", "runs show", "runs export", "simulate", "demo"} {
 		name, args := "vllm_prober", []string{"--help"}
 		if command != "" {
-			name, args = command, []string{command, "--help"}
+			name, args = strings.ReplaceAll(command, " ", "_"), append(strings.Fields(command), "--help")
 		}
 		t.Run(name, func(t *testing.T) {
 			p := start(t, args...)

@@ -18,6 +18,7 @@ import (
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/progress"
 	"vllm_prober/internal/report"
+	"vllm_prober/internal/results"
 	"vllm_prober/prober"
 )
 
@@ -25,6 +26,7 @@ import (
 type runFlags struct {
 	file, probe string
 	output      string
+	storage     string
 
 	targets    []string
 	rates      string
@@ -41,6 +43,7 @@ func addRun(app *kingpin.Application, commands map[string]command) {
 	cmd.Flag("probe", "The probe of the configuration to run; may be left out where there is one.").StringVar(&f.probe)
 	cmd.Flag("output", "The form of the result: "+strings.Join(report.Formats(), ", ")+".").
 		Default(string(report.Table)).EnumVar(&f.output, report.Formats()...)
+	cmd.Flag("storage.path", "The folder to keep a record of the run in; without it none is kept.").StringVar(&f.storage)
 	cmd.Flag("target", "Base URL of a replica, such as http://127.0.0.1:8000; again for each further replica.").
 		PlaceHolder("URL").StringsVar(&f.targets)
 	cmd.Flag("rates", "Request rates, rising, in requests per second: 10,20,30.").StringVar(&f.rates)
@@ -128,10 +131,21 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		return err
 	}
 	_ = logging.Level.Set("error") // the progress says it
-	p, err := prober.New(cfg, probe, prober.Options{
-		Observer: progress.New(env.stderr, isTerminal(env.stderr)),
-		Logger:   promslog.New(logging),
-	})
+	logger := promslog.New(logging)
+	observers := prober.Observers{progress.New(env.stderr, isTerminal(env.stderr))}
+	if f.storage != "" {
+		records, err := results.Open(f.storage, results.Retention{}, logger)
+		if err != nil {
+			return err
+		}
+		defer records.Close()
+		recorder, err := records.Recorder(cfg, probe)
+		if err != nil {
+			return err
+		}
+		observers = append(observers, recorder)
+	}
+	p, err := prober.New(cfg, probe, prober.Options{Observer: observers, Logger: logger})
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
+	"vllm_prober/collector"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/daemon"
 	"vllm_prober/internal/report"
@@ -31,21 +32,32 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	file := cmd.Flag("config.file", "The configuration.").Default("vllm_prober.yml").String()
 	check := cmd.Flag("config.check", "Check the configuration and exit.").Bool()
 	grace := cmd.Flag("shutdown.grace-period", "How long requests in flight may take to end after SIGTERM.").Default("30s").Duration()
+	storage := &storageFlags{}
+	storage.add(cmd)
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		load := func() (*config.Config, error) { return config.Load(*file) }
+		cfg, err := load() // before a folder is made for the records of what cannot run
+		if err != nil {
+			return err
+		}
 		if *check {
-			cfg, err := load()
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(env.stdout, "%s is valid: %s, %s\n", *file,
+			_, err := fmt.Fprintf(env.stdout, "%s is valid: %s, %s\n", *file,
 				report.Count(len(cfg.Targets), "target"), report.Count(len(cfg.Probes), "probe"))
 			return err
 		}
 		logger := promslog.New(logging)
 		logger.Info("starting vllm_prober", "version", version.Info(), "build", version.BuildContext())
-		d := daemon.New(daemon.Options{Load: load, Registry: newRegistry(), Logger: logger})
+		registry := newRegistry()
+		records, err := storage.open(logger)
+		if err != nil {
+			return err
+		}
+		if records != nil {
+			defer records.Close()
+			registry.MustRegister(collector.NewRecords(records))
+		}
+		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records})
 		return serve(env, d, webFlags, *grace, logger, nil)
 	}
 }

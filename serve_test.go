@@ -26,10 +26,14 @@ func serveConfig(t *testing.T, config string, flags ...string) *served {
 	t.Helper()
 	address := freeAddress(t)
 	d := &served{file: write(t, "config.yml", config), url: "http://" + address}
+	if !strings.Contains(strings.Join(flags, " "), "--storage.path=") {
+		flags = append(flags, "--storage.path="+t.TempDir())
+	}
 	d.process = start(t, append([]string{"serve", "--config.file=" + d.file, "--web.listen-address=" + address}, flags...)...)
 	t.Cleanup(func() { // ends at once what a failed test left running
 		d.signal(syscall.SIGTERM)
 		d.signal(syscall.SIGTERM)
+		<-d.ended // so that its records can be removed
 	})
 	d.eventually("the daemon answers", func() bool {
 		resp, err := http.Get(d.url + "/-/healthy")
@@ -280,7 +284,7 @@ func TestGracePeriodCuts(t *testing.T) {
 func TestAddressInUse(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{})
 	taken := strings.TrimPrefix(f.URLs[0], "http://")
-	p := start(t, "serve", "--config.file="+write(t, "config.yml", probing(f.URLs[0])), "--web.listen-address="+taken)
+	p := start(t, "serve", "--config.file="+write(t, "config.yml", probing(f.URLs[0])), "--web.listen-address="+taken, "--storage.path=")
 	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "address already in use") {
 		t.Errorf("status %d: %s", status, p.stderr.String())
 	}

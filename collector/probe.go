@@ -36,6 +36,7 @@ type Probe struct {
 	active, progress, lastSuccess, lastDuration, next prometheus.Gauge
 
 	ofSteps, live []prometheus.Collector
+	latest        []*prometheus.GaugeVec // those of ofSteps that tell of the latest step
 
 	// closing keeps a scrape from seeing a half-told step; version is how many
 	// steps have been told.
@@ -144,7 +145,9 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 		return v
 	}
 	step := func(name, help string, more ...string) *prometheus.GaugeVec {
-		return vec(name, help, &p.ofSteps, with(stepLabels, more...))
+		v := vec(name, help, &p.ofSteps, with(stepLabels, more...))
+		p.latest = append(p.latest, v)
+		return v
 	}
 	single := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(opts(name, help))
@@ -262,6 +265,15 @@ func (p *Probe) StepEnded(r *prober.StepResult) {
 		}
 	}
 	p.dropped.WithLabelValues(step...).Add(float64(r.Dropped))
+	p.showLatest(r)
+	if r.Valid() {
+		p.closeStep(r, step)
+	}
+}
+
+// showLatest sets the gauges of the latest step, and of the latest valid one.
+func (p *Probe) showLatest(r *prober.StepResult) {
+	step := stepValues(r.Arm, r.RequestRate)
 	kept := map[prober.Promise]float64{}
 	for _, promise := range prober.Promises() {
 		kept[promise] = 1
@@ -279,9 +291,15 @@ func (p *Probe) StepEnded(r *prober.StepResult) {
 		}
 		p.saturated.WithLabelValues(with(step, string(verdict))...).Set(value)
 	}
-	if r.Valid() {
-		p.closeStep(r, step)
+	if !r.Valid() {
+		return
 	}
+	p.throughput.WithLabelValues(step...).Set(r.Throughput)
+	p.goodput.WithLabelValues(step...).Set(r.Goodput)
+	p.attainment.WithLabelValues(step...).Set(r.Attainment)
+	p.benchThroughput.WithLabelValues(step...).Set(r.BenchThroughput)
+	p.coalesced.WithLabelValues(step...).Set(r.CoalescedReads)
+	p.unfinished.WithLabelValues(step...).Set(float64(r.Unfinished))
 }
 
 func (p *Probe) closeStep(r *prober.StepResult, step []string) {
@@ -292,12 +310,6 @@ func (p *Probe) closeStep(r *prober.StepResult, step []string) {
 	p.promptTokens.WithLabelValues(step...).Add(float64(r.PromptTokens))
 	p.cachedTokens.WithLabelValues(step...).Add(float64(r.CachedTokens))
 	p.outputTokens.WithLabelValues(step...).Add(float64(r.OutputTokens))
-	p.throughput.WithLabelValues(step...).Set(r.Throughput)
-	p.goodput.WithLabelValues(step...).Set(r.Goodput)
-	p.attainment.WithLabelValues(step...).Set(r.Attainment)
-	p.benchThroughput.WithLabelValues(step...).Set(r.BenchThroughput)
-	p.coalesced.WithLabelValues(step...).Set(r.CoalescedReads)
-	p.unfinished.WithLabelValues(step...).Set(float64(r.Unfinished))
 
 	observe := func(v *prometheus.HistogramVec) func(time.Duration, prometheus.Labels) {
 		h := v.WithLabelValues(step...).(prometheus.ExemplarObserver)
@@ -324,17 +336,40 @@ func (p *Probe) closeStep(r *prober.StepResult, step []string) {
 // RunEnded implements prober.Observer.
 func (p *Probe) RunEnded(r *prober.RunResult) {
 	p.active.Set(0)
+	p.showLatestRun(r)
+	result := runSucceeded
+	if r.Err != "" {
+		result = runFailed
+	}
+	p.runs.WithLabelValues(result).Inc()
+}
+
+func (p *Probe) showLatestRun(r *prober.RunResult) {
 	p.lastDuration.Set(r.EndedAt.Sub(r.StartedAt).Seconds())
 	for _, a := range r.Answers {
 		found(p.capacity, a.Arm, a.Capacity)
 		found(p.sloRate, a.Arm, a.SLORate)
 	}
-	if r.Err != "" {
-		p.runs.WithLabelValues(runFailed).Inc()
-		return
+	if r.Err == "" {
+		p.lastSuccess.Set(unix(r.EndedAt))
 	}
-	p.runs.WithLabelValues(runSucceeded).Inc()
-	p.lastSuccess.Set(unix(r.EndedAt))
+}
+
+// Restore sets the gauges of the latest steps and of the latest run to what runs
+// before this process have found; the oldest comes first. Counters and histograms
+// begin at 0 in each process, as Prometheus expects of them.
+func (p *Probe) Restore(runs []*prober.RunResult) {
+	p.closing.Lock()
+	defer p.closing.Unlock()
+	defer p.version.Add(1)
+	for _, r := range runs {
+		for i := range r.Results {
+			p.showLatest(&r.Results[i])
+		}
+		if !r.EndedAt.IsZero() { // a run that was cut has no end
+			p.showLatestRun(r)
+		}
+	}
 }
 
 // found shows what a search has found, and leaves what an earlier one found where

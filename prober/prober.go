@@ -117,14 +117,20 @@ func (p *Prober) Run(ctx context.Context) (*RunResult, error) {
 		result.Err = err.Error()
 	}
 	result.Answers = plan.answers()
-	for _, a := range result.Answers {
+	p.Remember(result)
+	result.EndedAt = time.Now()
+	p.o.Observer.RunEnded(result)
+	return result, err
+}
+
+// Remember lets the next run's searches begin at what a former run has found. It
+// is not to be called while a run is under way.
+func (p *Prober) Remember(r *RunResult) {
+	for _, a := range r.Answers {
 		if a.Capacity != nil {
 			p.answers[a.Arm] = a
 		}
 	}
-	result.EndedAt = time.Now()
-	p.o.Observer.RunEnded(result)
-	return result, err
 }
 
 func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) error {

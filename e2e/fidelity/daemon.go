@@ -105,7 +105,8 @@ probes:
 	if err != nil {
 		return 0, err
 	}
-	cmd := pinned(ctx, clientCore, binary, "serve", "--config.file="+file, "--web.listen-address="+address, "--log.level=error")
+	cmd := pinned(ctx, clientCore, binary, "serve", "--config.file="+file, "--web.listen-address="+address,
+		"--storage.path=", "--log.level=error")
 	cmd.Dir = folder
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("starting an idle daemon: %w", err)

@@ -53,5 +53,6 @@ check "it reads its configuration where it is mounted" "/etc/vllm_prober/vllm_pr
 	/bin/vllm_prober serve --config.file=/etc/vllm_prober/vllm_prober.yml --config.check
 check "it is no root" '"User": "65532:65532"' buildah inspect --type image "vllm_prober:$own"
 mounted=$(buildah mount "$(buildah from --pull=never vllm_prober:arm64)")
+check "its user may write records" "65532:65532" stat --format=%u:%g "$(buildah mount "$container")/var/lib/vllm_prober"
 check "the arm64 image holds an arm64 binary" "GOARCH=arm64" go version -m "$mounted/bin/vllm_prober"
 echo "$passed passed, 0 failed"

@@ -14,6 +14,7 @@ import (
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/results"
 	"vllm_prober/prober"
 )
 
@@ -26,6 +27,8 @@ type Options struct {
 	Logger   *slog.Logger
 	// Observer is told what all probes see, beside the metrics; it may be nil.
 	Observer prober.Observer
+	// Records keeps the record of every run; it may be nil.
+	Records *results.Store
 	// Prober is how probers are made; its Observer and Logger are the daemon's.
 	Prober prober.Options
 }
@@ -139,13 +142,23 @@ func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 		}
 		made := &probe{definition: definition, metrics: collector.NewProbe(cfg, p)}
 		o := d.o.Prober
-		o.Logger, o.Observer = d.o.Logger, prober.Observers{made.metrics}
-		if d.o.Observer != nil {
-			o.Observer = prober.Observers{made.metrics, d.o.Observer}
+		observers := prober.Observers{made.metrics}
+		recorder, runs, err := d.record(cfg, p, made.metrics)
+		if err != nil {
+			return nil, err
 		}
-		var err error
+		if recorder != nil {
+			observers = append(observers, recorder)
+		}
+		if d.o.Observer != nil {
+			observers = append(observers, d.o.Observer)
+		}
+		o.Logger, o.Observer = d.o.Logger, observers
 		if made.prober, err = prober.New(cfg, p, o); err != nil {
 			return nil, err
+		}
+		for _, r := range runs {
+			made.prober.Remember(r)
 		}
 		next[p.Name] = made
 	}

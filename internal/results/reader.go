@@ -1,0 +1,180 @@
+package results
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Reader reads the records of a folder, also while a prober writes them.
+type Reader struct{ path string }
+
+// In returns a reader of the records in a folder.
+func In(folder string) *Reader { return &Reader{filepath.Join(folder, fileName)} }
+
+// Newest returns the newest records, the newest first: at most so many, and of
+// one probe unless its name is empty. It takes no longer where there are more.
+func (r *Reader) Newest(probe string, limit int) ([]*Record, error) {
+	var found []stored
+	err := r.view(func(tx *bbolt.Tx) error {
+		for id := range newest(tx, probe) {
+			if len(found) == limit {
+				break
+			}
+			found = append(found, read(tx, id))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	records := make([]*Record, len(found))
+	for i := range found {
+		if records[i], err = found[i].decode(); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+// Run returns the record of a run.
+func (r *Reader) Run(id string) (*Record, error) {
+	var found stored
+	err := r.view(func(tx *bbolt.Tx) error {
+		found = read(tx, id)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if found.begin == nil {
+		return nil, fmt.Errorf("there is no run %q in %s: vllm_prober runs list shows those that there are", id, filepath.Dir(r.path))
+	}
+	return found.decode()
+}
+
+// batch is how many records are read at a time.
+const batch = 20
+
+// All yields the records of the runs that began at since or later, the oldest
+// first, of one probe unless its name is empty. It ends with the first error.
+func (r *Reader) All(probe string, since time.Time) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		ids, err := r.since(probe, since)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for some := range slices.Chunk(ids, batch) {
+			var found []stored
+			err := r.view(func(tx *bbolt.Tx) error {
+				for _, id := range some {
+					if one := read(tx, id); one.begin != nil { // retention may have removed it by now
+						found = append(found, one)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range found {
+				record, err := found[i].decode()
+				if !yield(record, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// since lists the ids of the runs that began at a time or later, the oldest first.
+func (r *Reader) since(probe string, at time.Time) (ids []string, err error) {
+	err = r.view(func(tx *bbolt.Tx) error {
+		for id := range newest(tx, probe) {
+			if !at.IsZero() {
+				begun := stored{id: id, begin: tx.Bucket(bucketRuns).Get([]byte(id))}
+				record, err := begun.decode()
+				if err != nil {
+					return err
+				}
+				if record.StartedAt.Before(at) {
+					break
+				}
+			}
+			ids = append(ids, id)
+		}
+		return nil
+	})
+	slices.Reverse(ids)
+	return ids, err
+}
+
+func (r *Reader) view(do func(*bbolt.Tx) error) error { return transact(r.path, false, do) }
+
+// read copies a record out of the file; one that is not there has no beginning.
+func read(tx *bbolt.Tx, id string) stored {
+	s := stored{
+		id:    id,
+		begin: bytes.Clone(tx.Bucket(bucketRuns).Get([]byte(id))),
+		end:   bytes.Clone(tx.Bucket(bucketEnds).Get([]byte(id))),
+	}
+	steps := tx.Bucket(bucketSteps)
+	for key := range keysFrom(steps, id+"/") {
+		s.steps = append(s.steps, bytes.Clone(steps.Get([]byte(key))))
+	}
+	return s
+}
+
+// newest yields the ids of runs, the newest first, of one probe unless its name
+// is empty.
+func newest(tx *bbolt.Tx, probe string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if probe == "" {
+			runs := tx.Bucket(bucketRuns).Cursor()
+			for key, _ := runs.Last(); key != nil; key, _ = runs.Prev() {
+				if !yield(string(key)) {
+					return
+				}
+			}
+			return
+		}
+		prefix := probeKey(probe, "")
+		runs := tx.Bucket(bucketByProbe).Cursor()
+		key, _ := runs.Seek([]byte(prefix + "\xff")) // after all of the probe's
+		if key == nil {
+			key, _ = runs.Last()
+		} else {
+			key, _ = runs.Prev()
+		}
+		for ; key != nil; key, _ = runs.Prev() {
+			id, its := strings.CutPrefix(string(key), prefix)
+			if !its || !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// keys yields the keys of a bucket in their order. The bucket must not be
+// changed meanwhile.
+func keys(bucket *bbolt.Bucket) iter.Seq[string] { return keysFrom(bucket, "") }
+
+// keysFrom yields those that begin with a prefix.
+func keysFrom(bucket *bbolt.Bucket, prefix string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		c := bucket.Cursor()
+		for key, _ := c.Seek([]byte(prefix)); key != nil; key, _ = c.Next() {
+			if !strings.HasPrefix(string(key), prefix) || !yield(string(key)) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,155 @@
+// Package results keeps a record of every run in a file, so that what was
+// measured outlives the prober, and reads the records back.
+package results
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/common/version"
+	"go.yaml.in/yaml/v3"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/prober"
+)
+
+// Schema is the version of the way in which records are kept. A new field leaves
+// it as it is; what an older program would misread raises it.
+const Schema = 1
+
+// Record is all that is kept of a run. As JSON it is the run's result, as
+// vllm_prober run writes it, and more.
+type Record struct {
+	Schema int `json:"schema"`
+	beginning
+	ending
+	// Steps are those that have ended, in their order, invalid ones too.
+	Steps []Step `json:"steps"`
+}
+
+// beginning is what is known of a run when it begins.
+type beginning struct {
+	prober.Run
+	// Configuration is the probe's, with its targets, as YAML; secrets are hidden.
+	Configuration string `json:"configuration"`
+	// Prober is the program that made the run.
+	Prober Version `json:"prober"`
+}
+
+// ending is what is known of a run once it has ended. Until then, and of a run
+// that was cut, EndedAt is zero.
+type ending struct {
+	EndedAt time.Time         `json:"ended_at,omitzero"`
+	Models  []prober.ArmModel `json:"models,omitempty"`
+	Err     string            `json:"error,omitempty"`
+}
+
+// Version is that of a program.
+type Version struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"`
+}
+
+// thisProgram is the version of the program that runs.
+func thisProgram() Version {
+	return Version{Version: cmp.Or(version.Version, "unknown"), Revision: version.GetRevision()}
+}
+
+// Step is a step's result with the whole distributions of its latencies.
+type Step struct {
+	prober.StepResult
+	// Histograms are nil where the latencies are withheld.
+	Histograms *Histograms `json:"histograms,omitempty"`
+}
+
+// Histograms are the latencies of a step's measured requests that were OK. Those
+// of several steps can be merged without loss.
+type Histograms struct {
+	TTFT prober.Histogram `json:"ttft_seconds"`
+	TPOT prober.Histogram `json:"tpot_seconds"`
+	ITL  prober.Histogram `json:"itl_seconds"`
+	E2E  prober.Histogram `json:"e2e_seconds"`
+}
+
+// stepOf is a step as it is kept.
+func stepOf(r *prober.StepResult) Step {
+	kept := Step{StepResult: *r}
+	if r.Latencies == nil {
+		return kept
+	}
+	kept.Histograms = &Histograms{}
+	h := kept.Histograms
+	for i := range r.Measured {
+		o := &r.Measured[i]
+		h.TTFT.Observe(o.TTFT(), 1)
+		h.E2E.Observe(o.E2E(), 1)
+		if d, has := o.TPOT(); has {
+			h.TPOT.Observe(d, 1)
+		}
+	}
+	if r.ITL != nil {
+		h.ITL.Merge(r.ITL)
+	}
+	return kept
+}
+
+// Result is the result of the run that is recorded.
+func (r *Record) Result() *prober.RunResult {
+	result := &prober.RunResult{Run: r.Run, EndedAt: r.EndedAt, Models: r.Models, Err: r.Err}
+	for i := range r.Steps {
+		result.Results = append(result.Results, r.Steps[i].StepResult)
+	}
+	return result
+}
+
+// Configuration is the definition of one of cfg's probes as it is recorded: a
+// configuration of that probe and its targets alone, with secrets hidden.
+func Configuration(cfg *config.Config, probe config.Probe) (string, error) {
+	one := config.Config{Probes: []config.Probe{probe}}
+	taken := map[string]bool{}
+	for _, a := range probe.Arms {
+		if t, has := cfg.Target(a.Target); has && !taken[t.Name] {
+			taken[t.Name] = true
+			one.Targets = append(one.Targets, t)
+		}
+	}
+	text, err := yaml.Marshal(one)
+	if err != nil {
+		return "", fmt.Errorf("writing the configuration of probe %q for its records: %w", probe.Name, err)
+	}
+	return string(text), nil
+}
+
+// stored is a record as it lies in the file.
+type stored struct {
+	id         string
+	begin, end []byte
+	steps      [][]byte
+}
+
+// decode reads a record.
+func (s *stored) decode() (*Record, error) {
+	r := &Record{Schema: Schema, Steps: []Step{}}
+	if err := json.Unmarshal(s.begin, &r.beginning); err != nil {
+		return nil, s.unreadable("beginning", err)
+	}
+	if s.end != nil {
+		if err := json.Unmarshal(s.end, &r.ending); err != nil {
+			return nil, s.unreadable("end", err)
+		}
+	}
+	for i, text := range s.steps {
+		var step Step
+		if err := json.Unmarshal(text, &step); err != nil {
+			return nil, s.unreadable(fmt.Sprintf("step %d", i+1), err)
+		}
+		r.Steps = append(r.Steps, step)
+	}
+	return r, nil
+}
+
+func (s *stored) unreadable(part string, err error) error {
+	return fmt.Errorf("reading the %s of run %s: %w: the file is damaged; put a backup in its place, or move it away to begin anew", part, s.id, err)
+}

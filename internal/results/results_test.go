@@ -1,0 +1,273 @@
+package results
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/version"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/prober"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// probing is a configuration with a secret and two probes.
+func probing() *config.Config {
+	target := config.DefaultTarget()
+	target.Name, target.Replicas = "t", []string{"http://a", "http://b"}
+	target.HTTPClient.Authorization = &promconfig.Authorization{Type: "Bearer", Credentials: "sk-secret"}
+	other := config.DefaultTarget()
+	other.Name, other.Replicas = "other", []string{"http://c"}
+	probe := config.DefaultProbe()
+	probe.Name, probe.Arms = "p", []config.Arm{{Target: "t", Replicas: 1}, {Target: "t"}}
+	probe.Ladder.Rates = []float64{10, 20}
+	second := config.DefaultProbe()
+	second.Name, second.Arms, second.Ladder.Rates = "p2", []config.Arm{{Target: "other"}}, []float64{5}
+	return &config.Config{Targets: []config.Target{target, other}, Probes: []config.Probe{probe, second}}
+}
+
+func open(tb testing.TB, folder string, retention Retention) *Store {
+	tb.Helper()
+	s, err := Open(folder, retention, quiet)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// recorder is that of one of probing's probes.
+func recorder(tb testing.TB, s *Store, probe int) *Recorder {
+	tb.Helper()
+	cfg := probing()
+	r, err := s.Recorder(cfg, cfg.Probes[probe])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// noon is when the first run of a test begins.
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// aRun is a run that begins at a time.
+func aRun(probe string, at time.Time) prober.Run {
+	return prober.Run{ID: at.Format("20060102T150405Z") + "-abcd", Probe: probe, Seed: 42, StartedAt: at, Steps: 2}
+}
+
+// aStep is a step of a run with answers whose TTFTs are n times 10 ms, 20 ms, 30 ms.
+func aStep(run prober.Run, number, n int, broken ...prober.Broken) *prober.StepResult {
+	r := &prober.StepResult{
+		Step: prober.Step{
+			RunID: run.ID, Probe: run.Probe, Number: number, Arm: prober.Arm{Target: "t", Replicas: 2, GPUs: 2}, RequestRate: 10 * float64(number),
+			StartedAt: run.StartedAt, Window: 30 * time.Second,
+		},
+		EndedAt: run.StartedAt.Add(time.Duration(number) * time.Minute), Offered: 3, Completed: 3, Throughput: 0.1,
+		Outcomes: map[prober.Phase]map[prober.Outcome]int{prober.Window: {prober.OK: 3}}, Broken: broken,
+	}
+	if len(broken) > 0 {
+		return r
+	}
+	r.Latencies, r.ITL = &prober.Latencies{TTFT: prober.Distribution{Count: 3, Mean: 0.02 * float64(n)}}, &prober.Histogram{}
+	for i := range 3 {
+		ttft := time.Duration(n*(i+1)) * 10 * time.Millisecond
+		r.Measured = append(r.Measured, prober.Observation{
+			Outcome: prober.OK, Phase: prober.Window, Intended: time.Second, FirstToken: time.Second + ttft,
+			LastToken: time.Second + ttft + 80*time.Millisecond, OutputTokens: 5,
+		})
+		r.ITL.Observe(20*time.Millisecond, 4)
+	}
+	return r
+}
+
+// record records a whole run of two steps and returns its result.
+func record(tb testing.TB, s *Store, probe int, at time.Time) *prober.RunResult {
+	tb.Helper()
+	r := recorder(tb, s, probe)
+	run := aRun(probing().Probes[probe].Name, at)
+	result := &prober.RunResult{
+		Run: run, EndedAt: at.Add(3 * time.Minute),
+		Models:  []prober.ArmModel{{Arm: prober.Arm{Target: "t", Replicas: 2, GPUs: 2}, Model: "llama", Versions: []string{"0.32.0"}}},
+		Results: []prober.StepResult{*aStep(run, 1, 1), *aStep(run, 2, 2, prober.Broken{Promise: prober.PromiseCPU, Detail: "busy"})},
+	}
+	r.RunStarted(run)
+	for i := range result.Results {
+		r.StepEnded(&result.Results[i])
+	}
+	r.RunEnded(result)
+	if n := s.Failures(); n != 0 {
+		tb.Fatalf("%d writes failed", n)
+	}
+	return result
+}
+
+// A record holds all of a run's result, invalid steps too, and what it was made
+// with, but no secret.
+func TestARecordIsTheWholeRun(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Retention{})
+	want := record(t, s, 0, noon)
+	s.Close()
+
+	got, err := In(folder).Run(want.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As JSON it is the run's result, and more.
+	var result prober.RunResult
+	if err := json.Unmarshal(text, &result); err != nil {
+		t.Fatal(err)
+	}
+	for i := range want.Results { // of these there are the histograms
+		want.Results[i].Measured, want.Results[i].ITL = nil, nil
+	}
+	if !reflect.DeepEqual(&result, want) {
+		t.Errorf("got\n%+v, want\n%+v", &result, want)
+	}
+	if !reflect.DeepEqual(got.Result(), want) {
+		t.Errorf("got\n%+v, want\n%+v", got.Result(), want)
+	}
+	if h := got.Steps[0].Histograms; h.TTFT.Distribution().Count != 3 || h.TPOT.Distribution().Mean != 0.02 || h.ITL.Distribution().Count != 12 ||
+		h.E2E.Distribution().Max != 0.11 { // 30 ms + 80 ms
+		t.Errorf("histograms %+v", h)
+	}
+	if got.Steps[1].Histograms != nil || got.Steps[1].Valid() {
+		t.Error("the invalid step is not recorded as such")
+	}
+	if got.Prober != (Version{"unknown", version.GetRevision()}) || got.Schema != Schema {
+		t.Errorf("made by %+v, schema %d", got.Prober, got.Schema)
+	}
+	if strings.Contains(string(text), "sk-secret") || !strings.Contains(got.Configuration, "credentials: <secret>") {
+		t.Errorf("the record shows the API key:\n%s", text)
+	}
+	// The configuration is one, of this probe and its targets alone.
+	cfg, err := config.Parse([]byte(got.Configuration), "record")
+	if err != nil || len(cfg.Probes) != 1 || cfg.Probes[0].Name != "p" || len(cfg.Targets) != 1 || cfg.Targets[0].Name != "t" {
+		t.Errorf("%v in the configuration\n%s", err, got.Configuration)
+	}
+}
+
+// The histograms of two records merge to that of all their requests.
+func TestHistogramsOfRecordsMerge(t *testing.T) {
+	run := aRun("p", noon)
+	both := aStep(run, 1, 1)
+	both.Measured = append(both.Measured, aStep(run, 1, 7).Measured...)
+	want := stepOf(both).Histograms
+	var got Histograms
+	for _, n := range []int{1, 7} {
+		text, err := json.Marshal(stepOf(aStep(run, 1, n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read Step
+		if err := json.Unmarshal(text, &read); err != nil {
+			t.Fatal(err)
+		}
+		got.TTFT.Merge(&read.Histograms.TTFT)
+		got.E2E.Merge(&read.Histograms.E2E)
+		got.TPOT.Merge(&read.Histograms.TPOT)
+	}
+	for name, h := range map[string][2]*prober.Histogram{"TTFT": {&got.TTFT, &want.TTFT}, "TPOT": {&got.TPOT, &want.TPOT}, "E2E": {&got.E2E, &want.E2E}} {
+		if fmt.Sprint(h[0].Distribution()) != fmt.Sprint(h[1].Distribution()) {
+			t.Errorf("%s: got %+v, want %+v", name, h[0].Distribution(), h[1].Distribution())
+		}
+	}
+}
+
+// ids are those of records.
+func ids(records []*Record) string {
+	var all []string
+	for _, r := range records {
+		all = append(all, r.ID[9:13])
+	}
+	return strings.Join(all, " ")
+}
+
+// collect takes records until the first error.
+func collect(from iter.Seq2[*Record, error]) (records []*Record, err error) {
+	for r, err := range from {
+		if err != nil {
+			return records, err
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+func TestReading(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Retention{})
+	defer s.Close()
+	for i := range 6 { // p at even hours, p2 at odd ones
+		record(t, s, i%2, noon.Add(time.Duration(i)*time.Hour))
+	}
+	for name, tt := range map[string]struct {
+		probe string
+		limit int
+		want  string
+	}{
+		"all, the newest first":         {"", 50, "1700 1600 1500 1400 1300 1200"},
+		"at most two":                   {"", 2, "1700 1600"},
+		"of one probe":                  {"p", 50, "1600 1400 1200"},
+		"of another, at most two":       {"p2", 2, "1700 1500"},
+		"of a probe that there is none": {"p1", 50, ""},
+	} {
+		got, err := In(folder).Newest(tt.probe, tt.limit)
+		if err != nil || ids(got) != tt.want {
+			t.Errorf("%s: got %s, %v, want %s", name, ids(got), err, tt.want)
+		}
+	}
+	for name, tt := range map[string]struct {
+		probe string
+		since time.Time
+		want  string
+	}{
+		"all, the oldest first":        {"", time.Time{}, "1200 1300 1400 1500 1600 1700"},
+		"since the start of a run":     {"", noon.Add(4 * time.Hour), "1600 1700"},
+		"of one probe, since a moment": {"p", noon.Add(time.Second), "1400 1600"},
+		"since later than all":         {"", noon.Add(24 * time.Hour), ""},
+	} {
+		got, err := collect(In(folder).All(tt.probe, tt.since))
+		if err != nil || ids(got) != tt.want {
+			t.Errorf("%s: got %s, %v, want %s", name, ids(got), err, tt.want)
+		}
+	}
+	if _, err := In(folder).Run("none"); err == nil || !strings.Contains(err.Error(), "vllm_prober runs list shows those that there are") {
+		t.Error(err)
+	}
+	if _, err := In(t.TempDir()).Newest("", 1); err == nil || !strings.Contains(err.Error(), "no records in") {
+		t.Error(err)
+	}
+}
+
+// A probe's definition is another one when anything of it changes.
+func TestConfigurationFollowsTheDefinition(t *testing.T) {
+	cfg := probing()
+	of := func() string {
+		text, err := Configuration(cfg, cfg.Probes[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	before := of()
+	cfg.Targets[1].Replicas = []string{"http://elsewhere"} // which the probe does not use
+	if of() != before {
+		t.Error("another target's change changed it")
+	}
+	cfg.Targets[0].BatchSize = 16
+	if of() == before {
+		t.Error("its own target's change did not change it")
+	}
+}
