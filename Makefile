@@ -28,7 +28,7 @@ $(tools)/golangci-lint-$(GOLANGCI_LINT_VERSION):
 
 .PHONY: truth
 truth: ## Print how well searches find what is true of simulated engines.
-	go test -run TestSearchFindsWhatIsTrue -v -count 1 ./prober
+	go test -run 'TestSearchFindsWhatIsTrue|TestTheNextExperiments' -v -count 1 ./prober
 
 FUZZTIME ?= 30s
 .PHONY: fuzz

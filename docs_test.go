@@ -16,6 +16,7 @@ import (
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/simulator"
+	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
 
@@ -114,7 +115,10 @@ func searched(t *testing.T) (metrics []string) {
 	t.Helper()
 	p := collector.NewProbe(&config.Config{}, config.DefaultProbe())
 	rate := &prober.Estimate{Value: 1}
-	p.RunEnded(&prober.RunResult{Answers: []prober.Answer{{Capacity: rate, SLORate: rate}}})
+	p.RunEnded(&prober.RunResult{
+		Answers:    []prober.Answer{{Capacity: rate, SLORate: rate}},
+		Comparison: &prober.Comparison{Arms: []prober.Compared{{}, {ToBase: &stats.Interval{}}}},
+	})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(p)
 	families, err := registry.Gather()

@@ -30,6 +30,7 @@ type Probe struct {
 	runs                                        *prometheus.CounterVec
 
 	saturated, capacity, sloRate, attainment                           *prometheus.GaugeVec
+	best, ratio                                                        *prometheus.GaugeVec
 	valid, throughput, goodput, benchThroughput, unfinished, coalesced *prometheus.GaugeVec
 	inFlight, offeredRate                                              *prometheus.GaugeVec
 
@@ -171,6 +172,10 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 		&p.live, with(armLabels, "bound"))
 	p.sloRate = vec("slo_request_rate",
 		"Highest request rate at which an arm keeps the SLO, by the latest search: the estimate, and the tried rates that it lies between.",
+		&p.live, with(armLabels, "bound"))
+	p.best = vec("compare_best", "Whether the arm did the most beyond chance in the latest comparison.", &p.live, armLabels)
+	p.ratio = vec("compare_throughput_ratio",
+		"Throughput of an arm as a multiple of the first one's in the latest comparison: the estimate and its 95% interval.",
 		&p.live, with(armLabels, "bound"))
 	p.inFlight = vec("in_flight_requests", "Requests in flight.", &p.live, armLabels)
 	p.offeredRate = vec("offered_request_rate", "Requests per second offered at the moment.", &p.live, armLabels)
@@ -350,8 +355,24 @@ func (p *Probe) showLatestRun(r *prober.RunResult) {
 		found(p.capacity, a.Arm, a.Capacity)
 		found(p.sloRate, a.Arm, a.SLORate)
 	}
+	if r.Comparison != nil {
+		p.showComparison(r.Comparison)
+	}
 	if r.Err == "" {
 		p.lastSuccess.Set(unix(r.EndedAt))
+	}
+}
+
+func (p *Probe) showComparison(c *prober.Comparison) {
+	for _, a := range c.Arms {
+		best := 0.0
+		if c.Best != nil && *c.Best == a.Arm {
+			best = 1
+		}
+		p.best.WithLabelValues(armValues(a.Arm)...).Set(best)
+		if i := a.ToBase; i != nil {
+			bounds(p.ratio, a.Arm, i.Value, i.Lower, i.Upper)
+		}
 	}
 }
 
@@ -378,8 +399,13 @@ func found(v *prometheus.GaugeVec, arm prober.Arm, e *prober.Estimate) {
 	if e == nil {
 		return
 	}
-	for bound, rate := range map[string]float64{"estimate": e.Value, "lower": e.Lower, "upper": e.Upper} {
-		v.WithLabelValues(with(armValues(arm), bound)...).Set(rate)
+	bounds(v, arm, e.Value, e.Lower, e.Upper)
+}
+
+// bounds sets an estimate and what it lies between.
+func bounds(v *prometheus.GaugeVec, arm prober.Arm, estimate, lower, upper float64) {
+	for bound, x := range map[string]float64{"estimate": estimate, "lower": lower, "upper": upper} {
+		v.WithLabelValues(with(armValues(arm), bound)...).Set(x)
 	}
 }
 

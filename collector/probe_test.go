@@ -11,6 +11,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
 
@@ -276,9 +277,20 @@ func TestVerdictsAndAnswers(t *testing.T) {
 	p.StepEnded(r)
 	p.RunEnded(&prober.RunResult{Answers: []prober.Answer{{
 		Arm: step.Arm, Capacity: &prober.Estimate{Value: 16.5, Lower: 16, Upper: 18},
+	}}, Comparison: &prober.Comparison{Best: &step.Arm, Arms: []prober.Compared{
+		{Arm: prober.Arm{Target: "base"}}, {Arm: step.Arm, ToBase: &stats.Interval{Value: 1.2, Lower: 1.1, Upper: 1.3}},
 	}}})
 	p.RunEnded(&prober.RunResult{Answers: []prober.Answer{{Arm: step.Arm, Err: "not found"}}}) // changes nothing
 	want := `
+# HELP vllm_prober_compare_best Whether the arm did the most beyond chance in the latest comparison.
+# TYPE vllm_prober_compare_best gauge
+vllm_prober_compare_best{batch_size="",gpus="0",probe="p",target="base"} 0
+vllm_prober_compare_best{batch_size="16",gpus="8",probe="p",target="t"} 1
+# HELP vllm_prober_compare_throughput_ratio Throughput of an arm as a multiple of the first one's in the latest comparison: the estimate and its 95% interval.
+# TYPE vllm_prober_compare_throughput_ratio gauge
+vllm_prober_compare_throughput_ratio{batch_size="16",bound="estimate",gpus="8",probe="p",target="t"} 1.2
+vllm_prober_compare_throughput_ratio{batch_size="16",bound="lower",gpus="8",probe="p",target="t"} 1.1
+vllm_prober_compare_throughput_ratio{batch_size="16",bound="upper",gpus="8",probe="p",target="t"} 1.3
 # HELP vllm_prober_saturation_request_rate Capacity of an arm in requests per second, by the latest search: the estimate, and the tried rates that it lies between.
 # TYPE vllm_prober_saturation_request_rate gauge
 vllm_prober_saturation_request_rate{batch_size="16",bound="estimate",gpus="8",probe="p",target="t"} 16.5
@@ -294,7 +306,7 @@ vllm_prober_step_saturated{batch_size="16",gpus="8",probe="p",request_rate="10",
 vllm_prober_step_slo_attainment_ratio{batch_size="16",gpus="8",probe="p",request_rate="10",target="t"} 0.75
 `
 	if err := testutil.CollectAndCompare(p, strings.NewReader(want), "vllm_prober_step_saturated", "vllm_prober_step_slo_attainment_ratio",
-		"vllm_prober_saturation_request_rate", "vllm_prober_slo_request_rate"); err != nil {
+		"vllm_prober_saturation_request_rate", "vllm_prober_slo_request_rate", "vllm_prober_compare_best", "vllm_prober_compare_throughput_ratio"); err != nil {
 		t.Error(err)
 	}
 }

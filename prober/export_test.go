@@ -10,6 +10,10 @@ import (
 	"vllm_prober/internal/workload"
 )
 
+// RaceEnabled says whether the race detector is on, under which everything takes
+// ten times as long.
+const RaceEnabled = raceEnabled
+
 // Ask makes one request, for tests of what the preflight would have refused.
 func Ask(ctx context.Context, replica string, connect time.Duration) Observation {
 	c, err := newClient(config.DefaultTarget(), config.Timeouts{

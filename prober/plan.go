@@ -12,16 +12,18 @@ import (
 // step for each and in a random order, so that a drift of the service meets all of
 // them alike.
 type plan struct {
-	climbers []*climber
-	rng      *rand.Rand
-	round    []planned // what is left of it
+	climbers   []*climber
+	experiment *experiment // nil where there is none
+	rng        *rand.Rand
+	round      []planned // what is left of it
 }
 
 // planned is one step of a plan.
 type planned struct {
 	*climber
-	rate   float64
-	repeat int // of the rate, from 0 on
+	rate     float64
+	repeat   int  // of the rate, from 0 on
+	compared bool // is it a step of the experiment?
 }
 
 // climber is an arm on its way up.
@@ -51,6 +53,9 @@ func newPlan(probe config.Probe, arms []*arm, before map[Arm]Answer, seed uint64
 		}
 		p.climbers = append(p.climbers, c)
 	}
+	if probe.Compare != nil {
+		p.experiment = &experiment{Compare: *probe.Compare}
+	}
 	return p
 }
 
@@ -68,9 +73,12 @@ func (p *plan) next() (planned, bool) {
 	if len(p.round) == 0 {
 		for _, c := range p.climbers {
 			if rate, more := c.next(); more {
-				p.round = append(p.round, planned{c, rate, c.repeats[rate]})
+				p.round = append(p.round, planned{climber: c, rate: rate, repeat: c.repeats[rate]})
 				c.repeats[rate]++
 			}
+		}
+		if len(p.round) == 0 {
+			p.round = p.comparison()
 		}
 		p.rng.Shuffle(len(p.round), func(i, j int) { p.round[i], p.round[j] = p.round[j], p.round[i] })
 	}
@@ -80,6 +88,31 @@ func (p *plan) next() (planned, bool) {
 	first := p.round[0]
 	p.round = p.round[1:]
 	return first, true
+}
+
+// comparison is a round of the experiment.
+func (p *plan) comparison() (round []planned) {
+	if p.experiment == nil {
+		return nil
+	}
+	rate, more := p.experiment.next(p.climbers)
+	if !more {
+		return nil
+	}
+	const afterAllRepeats = 1 << 20 // its arrivals are those of no other step
+	for _, c := range p.climbers {
+		round = append(round, planned{c, rate, afterAllRepeats + p.experiment.made, true})
+	}
+	return round
+}
+
+// ended takes the result of a step.
+func (p *plan) ended(step planned, r *StepResult) {
+	if step.compared {
+		p.experiment.add(r)
+		return
+	}
+	step.climber.ended(r)
 }
 
 func (c *climber) next() (rate float64, more bool) {
@@ -112,6 +145,14 @@ func (p *plan) answers() []Answer {
 		}
 	}
 	return all
+}
+
+// found is what the comparison has found, nil where there is none.
+func (p *plan) found() *Comparison {
+	if p.experiment == nil {
+		return nil
+	}
+	return p.experiment.result()
 }
 
 // stepSeed mixes a run's seed with a step's rate and its repeat, by the finalizer

@@ -116,7 +116,7 @@ func (p *Prober) Run(ctx context.Context) (*RunResult, error) {
 	if err != nil {
 		result.Err = err.Error()
 	}
-	result.Answers = plan.answers()
+	result.Answers, result.Comparison = plan.answers(), plan.found()
 	p.Remember(result)
 	result.EndedAt = time.Now()
 	p.o.Observer.RunEnded(result)
@@ -151,7 +151,7 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) e
 			return err
 		}
 		r := s.run(ctx, p.soft)
-		next.ended(r)
+		plan.ended(next, r)
 		p.report(r)
 		p.o.Observer.StepEnded(r)
 		result.Results = append(result.Results, *r)

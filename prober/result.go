@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"strconv"
 	"time"
 
 	"vllm_prober/internal/config"
@@ -14,6 +15,15 @@ type Arm struct {
 	GPUs     int `json:"gpus"`
 	// BatchSize is the declared one; 0 is undeclared.
 	BatchSize int `json:"batch_size,omitempty"`
+}
+
+// describe names an arm for people.
+func (a Arm) describe() string {
+	text := a.Target
+	if a.Replicas > 0 {
+		text += " with " + strconv.Itoa(a.Replicas) + " of its replicas"
+	}
+	return text
 }
 
 // Run is one execution of a probe, as far as it is known when it begins.
@@ -159,6 +169,8 @@ type RunResult struct {
 	Results []StepResult `json:"steps"`
 	// Answers are what the search has found of each arm, if there was one.
 	Answers []Answer `json:"answers,omitempty"`
+	// Comparison is the arms side by side, if the probe compares them.
+	Comparison *Comparison `json:"comparison,omitempty"`
 	// Err says why the run could not begin or did not end; empty when all its
 	// steps were made.
 	Err string `json:"error,omitempty"`

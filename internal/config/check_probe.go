@@ -33,6 +33,9 @@ func (k *checks) probe(p *Probe, path string) {
 	if p.Search != nil {
 		k.search(p, path+".search")
 	}
+	if p.Compare != nil {
+		k.compare(p, path+".compare")
+	}
 	if !ladder {
 		return
 	}
@@ -126,6 +129,30 @@ func (k *checks) search(p *Probe, path string) {
 	k.need(s.MaxRate >= top && s.MaxRate <= maxRate, path+".max_rate", number(s.MaxRate),
 		fmt.Sprintf("from the ladder's highest rate, %s, to %d requests per second", number(top), maxRate))
 	k.need(s.MaxSteps >= 1, path+".max_steps", strconv.Itoa(s.MaxSteps), "1 or more")
+}
+
+func (k *checks) compare(p *Probe, path string) {
+	k.oneOf(string(p.Compare.At), path+".at", string(AtSaturation))
+	k.need(p.Compare.Repeats >= 2 && p.Compare.Repeats <= maxRepeats, path+".repeats", strconv.Itoa(p.Compare.Repeats),
+		fmt.Sprintf("2 to %d: one repeat cannot say what is chance", maxRepeats))
+	k.need(p.Search != nil, path, "has no search that finds the rate", "with the probe's search, such as search: {}")
+	if !k.oneOf(string(p.Compare.By), path+".by", string(ByBatchSize)) {
+		return
+	}
+	sizes, gpus := map[int]bool{}, map[int]bool{}
+	for _, a := range p.Arms {
+		target, known := k.cfg.Target(a.Target)
+		if !known {
+			return
+		}
+		replicas := a.Replicas
+		if replicas == 0 {
+			replicas = len(target.Replicas)
+		}
+		sizes[target.BatchSize], gpus[replicas*target.GPUsPerReplica] = true, true
+	}
+	k.need(len(sizes) > 1 && len(sizes) == len(p.Arms) && !sizes[0] && len(gpus) == 1, path+".by", "batch_size cannot tell the arms apart",
+		"two arms or more with as many GPUs, whose targets each have another batch_size")
 }
 
 // window checks that the window is long enough for what is measured in it.

@@ -67,6 +67,9 @@ type Probe struct {
 	// Search goes on after the ladder's last rate until it knows where the arm
 	// is saturated; nil means that it does not.
 	Search *Search `yaml:"search,omitempty"`
+	// Compare puts the arms side by side after the search; nil means that it
+	// does not.
+	Compare *Compare `yaml:"compare,omitempty"`
 	// SLO is what a good request keeps.
 	SLO SLO `yaml:"slo,omitempty"`
 	// Timeouts end a request that makes no progress.
@@ -121,6 +124,28 @@ type Search struct {
 	// MaxSteps is how many steps the search may add for each arm.
 	MaxSteps int `yaml:"max_steps"`
 }
+
+// Compare is an experiment that tells which of a probe's arms is the best.
+type Compare struct {
+	// By is what the arms differ in.
+	By CompareBy `yaml:"by"`
+	// At is the request rate at which they are compared.
+	At CompareAt `yaml:"at"`
+	// Repeats is how many steps each arm makes at it.
+	Repeats int `yaml:"repeats"`
+}
+
+// CompareBy is what arms differ in.
+type CompareBy string
+
+// ByBatchSize compares arms of different batch sizes and as many GPUs.
+const ByBatchSize CompareBy = "batch_size"
+
+// CompareAt is a request rate that a run finds by itself.
+type CompareAt string
+
+// AtSaturation is the lowest request rate that saturates all arms.
+const AtSaturation CompareAt = "saturation"
 
 // Pacing is the arrival process, always of the offered rate on average.
 type Pacing struct {

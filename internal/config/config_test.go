@@ -29,6 +29,10 @@ targets:
     proxy_url: http://user:s3cr3t@proxy:3128
     http_headers: {X-Key: {secrets: [s3cr3t]}}
     follow_redirects: false
+- name: small
+  replicas: ["http://vllm-2:8000"]
+  gpus_per_replica: 4
+  batch_size: 16
 probes:
 - name: ladder
   interval: 2h30m
@@ -36,6 +40,7 @@ probes:
   - target: llama
     replicas: 1
     rates: [0.5, 1]
+  - target: small
   workload:
     endpoint: chat
     prompt_tokens: {uniform: {min: 100, max: 200}}
@@ -45,6 +50,7 @@ probes:
   pacing: {process: gamma, burstiness: 0.25}
   ladder: {rates: [1, 2.5, 4], warmup: 0s, window: 1m, drain: 90s, cooldown: 500ms, repeats: 3}
   search: {max_window: 5m, max_rate: 50, max_steps: 9}
+  compare: {by: batch_size, at: saturation, repeats: 4}
   slo: {ttft: 500ms, tpot: 50ms, e2e: 10s, attainment: 0.5}
   timeouts: {connect: 1s, first_token: 20s, stall: 5s, total: 1m}
   max_in_flight: 100
@@ -63,6 +69,8 @@ func everyKeyConfig(folder string) *Config {
 	client.TLSConfig = promconfig.TLSConfig{CAFile: filepath.Join(folder, "ca.pem"), MinVersion: promconfig.TLSVersions["TLS13"]}
 	_ = yaml.Unmarshal([]byte("http://user:s3cr3t@proxy:3128"), &client.ProxyURL)
 	client.HTTPHeaders = &promconfig.Headers{Headers: map[string]promconfig.Header{"X-Key": {Secrets: []promconfig.Secret{"s3cr3t"}}}}
+	small := DefaultTarget()
+	small.Name, small.Replicas, small.GPUsPerReplica, small.BatchSize = "small", []string{"http://vllm-2:8000"}, 4, 16
 	replay := DefaultProbe()
 	replay.Name = "replay"
 	replay.Arms = []Arm{{Target: "llama"}}
@@ -78,10 +86,10 @@ func everyKeyConfig(folder string) *Config {
 			Labels:     map[string]string{"team": "search", "zone": "b"},
 			Balance:    LeastInFlight,
 			HTTPClient: client,
-		}},
+		}, small},
 		Probes: []Probe{{
 			Name: "ladder", Interval: 150 * time.Minute,
-			Arms: []Arm{{Target: "llama", Replicas: 1, Rates: []float64{0.5, 1}}},
+			Arms: []Arm{{Target: "llama", Replicas: 1, Rates: []float64{0.5, 1}}, {Target: "small"}},
 			Workload: Workload{
 				Endpoint:           Chat,
 				PromptTokens:       Length{Uniform: &UniformTokens{Min: 100, Max: 200}},
@@ -97,6 +105,7 @@ func everyKeyConfig(folder string) *Config {
 				Repeats: 3,
 			},
 			Search:      &Search{MaxWindow: 5 * time.Minute, MaxRate: 50, MaxSteps: 9},
+			Compare:     &Compare{By: ByBatchSize, At: AtSaturation, Repeats: 4},
 			SLO:         SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second, Attainment: 0.5},
 			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
 			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,

@@ -39,6 +39,18 @@ func DefaultSearch() Search {
 	return Search{MaxWindow: 4 * time.Minute, MaxRate: 1000, MaxSteps: 16}
 }
 
+// DefaultCompare is a comparison with all that need not be said.
+func DefaultCompare() Compare {
+	return Compare{Repeats: 5}
+}
+
+// UnmarshalYAML sets the defaults and then what the file says.
+func (c *Compare) UnmarshalYAML(node *yaml.Node) error {
+	type plain Compare
+	*c = DefaultCompare()
+	return node.Decode((*plain)(c))
+}
+
 // UnmarshalYAML sets the defaults and then what the file says.
 func (t *Target) UnmarshalYAML(node *yaml.Node) error {
 	type plain Target

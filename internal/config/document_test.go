@@ -65,6 +65,7 @@ func structs() map[string]any {
 		"probes[].pacing":    probe.Pacing,
 		"probes[].ladder":    probe.Ladder,
 		"probes[].search":    DefaultSearch(),
+		"probes[].compare":   DefaultCompare(),
 		"probes[].slo":       probe.SLO,
 		"probes[].timeouts":  probe.Timeouts,
 		"Lengths":            Length{},
@@ -181,6 +182,7 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 			places[section] = []string{path}
 		}
 	}
+	places["probes[].compare"] = []string{"probes.1.compare"}
 	removed := 0
 	for section, paths := range places {
 		for _, r := range d.rows[section] {
@@ -208,7 +210,7 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 			}
 		}
 	}
-	if removed != 14 {
+	if removed != 16 {
 		t.Errorf("%d keys were removed", removed)
 	}
 }
@@ -219,8 +221,8 @@ func find(tree map[string]any, path string) map[string]any {
 	for part := range strings.SplitSeq(path, ".") {
 		switch part {
 		case "":
-		case "0":
-			at = at.([]any)[0]
+		case "0", "1":
+			at = at.([]any)[part[0]-'0']
 		default:
 			at = at.(map[string]any)[part]
 		}

@@ -64,6 +64,11 @@ func Write(w io.Writer, format Format, r *prober.RunResult) error {
 			return err
 		}
 	}
+	if r.Comparison != nil {
+		if err := writeExperiment(w, write, r.Comparison); err != nil {
+			return err
+		}
+	}
 	if err := writeFailures(w, r); err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"vllm_prober/internal/config"
+	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
 
@@ -57,6 +59,13 @@ func result() *prober.RunResult {
 		Answers: []prober.Answer{
 			{Arm: small, Capacity: &prober.Estimate{Value: 66.43, Lower: 64, Upper: 70}, SLORate: &prober.Estimate{Value: 48.4, Lower: 47, Upper: 51}, Steps: 7},
 			{Arm: single, Capacity: &prober.Estimate{Value: 16.57, Upper: 18}, Steps: 2, Err: "search.max_steps were made, 2"},
+		},
+		Comparison: &prober.Comparison{
+			By: config.ByBatchSize, RequestRate: 70, Best: &large,
+			Arms: []prober.Compared{
+				{Arm: small, Repeats: 5, Throughput: 66.4},
+				{Arm: large, Repeats: 4, Throughput: 71.2, ToBase: &stats.Interval{Value: 1.072, Lower: 1.051, Upper: 1.094}},
+			},
 		},
 	}
 }
@@ -153,6 +162,25 @@ func TestCount(t *testing.T) {
 	for n, want := range map[int]string{0: "0 steps", 1: "1 step", 2: "2 steps"} {
 		if got := Count(n, "step"); got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestAComparisonThatFoundNothingSaysWhy(t *testing.T) {
+	arms := []prober.Compared{{Arm: prober.Arm{Target: "a"}}, {Arm: prober.Arm{Target: "b"}}}
+	for want, c := range map[string]*prober.Comparison{
+		"No comparison by batch size: no capacity\n":                                                  {By: config.ByBatchSize, Err: "no capacity"},
+		"No comparison by batch size: the run ended before it\n":                                      {By: config.ByBatchSize},
+		"Compared by batch size at 70 req/s, which saturates all: none does the most beyond chance\n": {By: config.ByBatchSize, RequestRate: 70, Arms: arms},
+	} {
+		r := result()
+		r.Comparison = c
+		var b bytes.Buffer
+		if err := Write(&b, Table, r); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
 		}
 	}
 }

@@ -1,0 +1,51 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/prober"
+)
+
+// writeExperiment writes which arm a comparison has found to be the best.
+func writeExperiment(w io.Writer, write func(io.Writer, grid) error, c *prober.Comparison) error {
+	if c.Err != "" || len(c.Arms) == 0 {
+		reason := c.Err
+		if reason == "" {
+			reason = "the run ended before it"
+		}
+		_, err := fmt.Fprintf(w, "\nNo comparison by %s: %s\n", by(c.By), reason)
+		return err
+	}
+	verdict := "none does the most beyond chance"
+	if c.Best != nil {
+		verdict = c.Best.Target + " does the most"
+	}
+	if _, err := fmt.Fprintf(w, "\nCompared by %s at %g req/s, which saturates all: %s\n\n", by(c.By), c.RequestRate, verdict); err != nil {
+		return err
+	}
+	g := grid{head: []string{"target", "GPUs", "batch", "steps", "done/s", "to " + c.Arms[0].Arm.Target, "from", "to"}}
+	for _, a := range c.Arms {
+		row := []string{
+			a.Arm.Target, fmt.Sprint(a.Arm.GPUs), batchSize(a.Arm), fmt.Sprint(a.Repeats), shown(a.Repeats > 0, "%.2f", a.Throughput),
+		}
+		if i := a.ToBase; i != nil {
+			row = append(row, percent(i.Value), percent(i.Lower), percent(i.Upper))
+		} else {
+			row = append(row, "–", "–", "–")
+		}
+		g.rows = append(g.rows, row)
+	}
+	return write(w, g)
+}
+
+func by(b config.CompareBy) string {
+	if b == config.ByBatchSize {
+		return "batch size"
+	}
+	return string(b)
+}
+
+// percent writes a multiple as a change.
+func percent(ratio float64) string { return fmt.Sprintf("%+.1f%%", (ratio-1)*100) }
