@@ -49,7 +49,13 @@ func (k *checks) arms(p *Probe, path string) {
 	k.need(len(p.Arms) > 0, path+".arms", "are none", "one or more, such as [{target: NAME}]")
 	var names []string
 	for _, t := range k.cfg.Targets {
-		names = append(names, t.Name)
+		if t.Name != "" {
+			names = append(names, t.Name)
+		}
+	}
+	allowed := "the name of a target"
+	if len(names) > 0 {
+		allowed = strings.Join(names, ", ")
 	}
 	type identity struct {
 		target   string
@@ -59,7 +65,7 @@ func (k *checks) arms(p *Probe, path string) {
 	for i, a := range p.Arms {
 		at := item(path+".arms", i)
 		target, known := k.cfg.Target(a.Target)
-		if k.need(known, at+".target", show(a.Target)+" is no target"+didYouMean(a.Target, names), strings.Join(names, ", ")) {
+		if k.need(known, at+".target", show(a.Target)+" is no target"+didYouMean(a.Target, names), allowed) {
 			n := len(target.Replicas)
 			k.need(a.Replicas >= 0 && a.Replicas <= n, at+".replicas", strconv.Itoa(a.Replicas),
 				fmt.Sprintf("1 to %d, which are target %q's, or left out for all", n, a.Target))
