@@ -17,6 +17,7 @@ import (
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/progress"
+	"vllm_prober/internal/replica"
 	"vllm_prober/internal/report"
 	"vllm_prober/prober"
 )
@@ -122,9 +123,14 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		return err
 	}
 	_ = logging.Level.Set("error") // the progress says it
+	logger := promslog.New(logging)
+	watcher, err := replica.NewWatcher(cfg, probe, nil, logger)
+	if err != nil {
+		return err
+	}
 	p, err := prober.New(cfg, probe, prober.Options{
 		Observer: progress.New(env.stderr, isTerminal(env.stderr)),
-		Logger:   promslog.New(logging),
+		Logger:   logger, Watcher: watcher,
 	})
 	if err != nil {
 		return err

@@ -30,6 +30,9 @@ type Options struct {
 	Logger   *slog.Logger
 	// Dial makes connections; nil is TCP.
 	Dial Dialer
+	// Watcher looks at the replicas of the probe while they are measured; it may
+	// be nil, and there is then no guard.
+	Watcher Watcher
 	// Synthetic says that time is a test's: the prober then waits by Go's
 	// timers, and does not judge itself by the machine's real scheduler.
 	Synthetic bool
@@ -144,38 +147,52 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan []planne
 	if err := p.preflight(ctx, result); err != nil {
 		return err
 	}
+	var arms []Arm
+	for _, a := range p.arms {
+		arms = append(arms, a.Arm)
+	}
+	if err := p.within(ctx, arms...); err != nil {
+		return err
+	}
 	for i, next := range plan {
 		if i > 0 && !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
 			return errStopped
 		}
-		// The seed follows the rate alone: all arms get the same arrivals and
-		// lengths at a rate, which takes that variance out of their difference.
-		seed := stepSeed(result.Seed, next.rate)
-		requests, err := workload.New(p.probe.Workload, next.arm.model.Model, fmt.Sprintf("%s-%d", result.ID, i+1), seed)
-		if err != nil {
-			return fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
-		}
-		s := &stepRun{
-			step: Step{
-				RunID: result.ID, Probe: p.probe.Name, Number: i + 1, Arm: next.arm.Arm,
-				RequestRate: next.rate, Seed: seed,
-				Warmup: p.probe.Ladder.Warmup, Window: p.probe.Ladder.Window, MaxDrain: p.probe.Ladder.Drain,
-			},
-			arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer,
-			alarm: alarm.New, delays: func() func() time.Duration { return newSchedWatch().p99 },
-		}
-		if p.o.Synthetic {
-			s.alarm, s.delays = alarm.NewTimer, func() func() time.Duration { return func() time.Duration { return 0 } }
-		}
-		r := s.run(ctx, p.soft)
-		p.report(r)
-		p.o.Observer.StepEnded(r)
-		result.Results = append(result.Results, *r)
-		if ctx.Err() != nil || p.soft.Err() != nil {
-			return errStopped
+		if err := p.guardedStep(ctx, result, i+1, next); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// makeStep makes one step of a run; repeated says that it is the second time.
+func (p *Prober) makeStep(ctx context.Context, result *RunResult, number int, next planned, repeated bool) (*StepResult, error) {
+	// The seed follows the rate alone: all arms get the same arrivals and
+	// lengths at a rate, which takes that variance out of their difference.
+	step := Step{
+		RunID: result.ID, Probe: p.probe.Name, Number: number, Repeated: repeated, Arm: next.arm.Arm,
+		RequestRate: next.rate, Seed: stepSeed(result.Seed, next.rate),
+		Warmup: p.probe.Ladder.Warmup, Window: p.probe.Ladder.Window, MaxDrain: p.probe.Ladder.Drain,
+	}
+	requests, err := workload.New(p.probe.Workload, next.arm.model.Model, step.id(), step.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
+	}
+	s := &stepRun{
+		step: step, arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer, watcher: p.o.Watcher,
+		alarm: alarm.New, delays: func() func() time.Duration { return newSchedWatch().p99 },
+	}
+	if p.o.Synthetic {
+		s.alarm, s.delays = alarm.NewTimer, func() func() time.Duration { return func() time.Duration { return 0 } }
+	}
+	r := s.run(ctx, p.soft)
+	p.report(r)
+	p.o.Observer.StepEnded(r)
+	result.Results = append(result.Results, *r)
+	if ctx.Err() != nil || p.soft.Err() != nil {
+		return r, errStopped
+	}
+	return r, nil
 }
 
 // stepSeed mixes a run's seed with a rate, by the finalizer of SplitMix64

@@ -24,6 +24,7 @@ type stepRun struct {
 	observer Observer
 	alarm    func(context.Context) alarm.Alarm
 	delays   func() func() time.Duration // begins to measure, then says the 99th percentile
+	watcher  Watcher                     // may be nil
 
 	begin instant
 	next  int // the replica that is next in turn
@@ -35,8 +36,10 @@ type stepRun struct {
 	holds   atomic.Int64
 	endLoad context.CancelFunc
 
-	mu    sync.Mutex
-	tally tally
+	mu      sync.Mutex
+	tally   tally
+	loads   []Load // by replica
+	watched watched
 }
 
 // tally is what a step's requests add up to.
@@ -54,21 +57,22 @@ type tally struct {
 // run makes the step. When soft ends, no more requests are sent and those in
 // flight may end; when hard ends, they are cut.
 func (s *stepRun) run(hard, soft context.Context) *StepResult {
-	s.step.StartedAt = time.Now()
-	s.inFlight = make([]atomic.Int64, len(s.arm.replicas))
-	s.tally = tally{
-		result:   StepResult{Step: s.step, Outcomes: map[Phase]map[Outcome]int{}, ITL: &Histogram{}},
-		failures: map[Outcome]*Failure{},
-	}
-	s.observer.StepStarted(s.step)
-	delayP99 := s.delays()
-
 	load, endLoad := context.WithCancel(soft)
 	defer endLoad()
 	defer context.AfterFunc(hard, endLoad)()
 	s.endLoad = endLoad
 	flight, cut := context.WithCancelCause(context.WithoutCancel(hard))
 	defer context.AfterFunc(hard, func() { cut(errAborted) })()
+
+	s.inFlight, s.loads = make([]atomic.Int64, len(s.arm.replicas)), make([]Load, len(s.arm.replicas))
+	endWatch := s.watch(hard, func() { endLoad(); cut(errAborted) })
+	s.step.StartedAt = time.Now()
+	s.tally = tally{
+		result:   StepResult{Step: s.step, Outcomes: map[Phase]map[Outcome]int{}, ITL: &Histogram{}},
+		failures: map[Outcome]*Failure{},
+	}
+	s.observer.StepStarted(s.step)
+	delayP99 := s.delays()
 
 	s.begin = now()
 	s.holds.Store(2) // the window, and the arrivals still to come in it
@@ -85,7 +89,9 @@ func (s *stepRun) run(hard, soft context.Context) *StepResult {
 	}
 	flights.Wait()
 	cut(errAborted)
-	return s.result(interrupted, delayP99())
+	delay := delayP99()
+	endWatch()
+	return s.result(interrupted, delay)
 }
 
 // offer sends requests at their times until load ends. It waits for nothing but
@@ -115,7 +121,7 @@ func (s *stepRun) offer(load, flight context.Context, flights *sync.WaitGroup) {
 		replica := s.pick()
 		s.inFlight[replica].Add(1)
 		s.observer.RequestSent(s.step)
-		id := fmt.Sprintf("%s-%d-%d", s.step.RunID, s.step.Number, number)
+		id := fmt.Sprintf("%s-%d", s.step.id(), number)
 		ask := func() { s.request(flight, phase, replica, request, id, s.begin+offset) }
 		select {
 		case idle <- ask:
@@ -179,6 +185,7 @@ func (s *stepRun) request(ctx context.Context, phase Phase, replica int, request
 	s.total.Add(-1)
 	s.mu.Lock()
 	s.tally.add(&s.step, s.probe.SLO, &obs, gaps)
+	s.loads[replica].add(&request, &obs)
 	s.mu.Unlock()
 	s.observer.RequestEnded(s.step, &obs)
 	if phase == Window {
@@ -257,6 +264,7 @@ func (t *tally) measure(obs *Observation, gaps []gap) {
 func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult {
 	t, r := &s.tally, &s.tally.result
 	r.EndedAt = time.Now()
+	s.watched.note(t)
 	window := s.step.Window.Seconds()
 	r.Throughput = float64(r.Completed) / window
 	r.Goodput = float64(r.Good) / window
@@ -274,7 +282,7 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 	}
 	slices.SortFunc(r.Measured, func(a, b Observation) int { return int(a.Intended - b.Intended) })
 	r.SendLag = distributionOf(t.lags)
-	r.Broken = brokenPromises(r, s.probe.MaxSendLag, schedDelay, interrupted)
+	r.Broken = append(brokenPromises(r, s.probe.MaxSendLag, schedDelay, interrupted), r.Broken...)
 	if r.Valid() {
 		r.Latencies = latenciesOf(r.Measured, r.ITL)
 	} else {

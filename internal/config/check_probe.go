@@ -22,6 +22,7 @@ func (k *checks) probe(p *Probe, path string) {
 	k.notNegative(p.SLO.TTFT, path+".slo.ttft")
 	k.notNegative(p.SLO.TPOT, path+".slo.tpot")
 	k.notNegative(p.SLO.E2E, path+".slo.e2e")
+	k.guard(&p.Guard, path+".guard")
 	k.timeouts(p.Timeouts, path+".timeouts")
 	k.need(p.MaxInFlight >= 1, path+".max_in_flight", strconv.Itoa(p.MaxInFlight), "1 or more")
 	k.positive(p.MaxSendLag, path+".max_send_lag")

@@ -66,6 +66,8 @@ type Probe struct {
 	Ladder Ladder `yaml:"ladder"`
 	// SLO is what a good request keeps.
 	SLO SLO `yaml:"slo,omitempty"`
+	// Guard keeps the probe from harming what others use.
+	Guard Guard `yaml:"guard"`
 	// Timeouts end a request that makes no progress.
 	Timeouts Timeouts `yaml:"timeouts"`
 	// MaxInFlight is the cap on requests in flight. Reaching it drops arrivals

@@ -45,6 +45,14 @@ probes:
   pacing: {process: gamma, burstiness: 0.25}
   ladder: {rates: [1, 2.5, 4], warmup: 0s, window: 1m, drain: 90s, cooldown: 500ms}
   slo: {ttft: 500ms, tpot: 50ms, e2e: 10s}
+  guard:
+    waiting_requests: 0
+    foreign_requests_running: 8
+    kv_cache_usage_ratio: 0.9
+    preemptions_per_second: 0.5
+    error_ratio: 0.25
+    action: wait
+    wait_at_most: 1h
   timeouts: {connect: 1s, first_token: 20s, stall: 5s, total: 1m}
   max_in_flight: 100
   max_send_lag: 1500us
@@ -94,7 +102,11 @@ func everyKeyConfig(folder string) *Config {
 			Ladder: Ladder{
 				Rates: []float64{1, 2.5, 4}, Warmup: 0, Window: time.Minute, Drain: 90 * time.Second, Cooldown: 500 * time.Millisecond,
 			},
-			SLO:         SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second},
+			SLO: SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second},
+			Guard: Guard{
+				WaitingRequests: new(0.), ForeignRequestsRunning: new(8.), KVCacheUsageRatio: new(0.9),
+				PreemptionsPerSecond: new(0.5), ErrorRatio: new(0.25), Action: Wait, WaitAtMost: time.Hour,
+			},
 			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
 			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,
 		}, replay},
@@ -128,6 +140,9 @@ func TestEveryKeyLeavesNoDefault(t *testing.T) {
 	visit = func(value, fallback reflect.Value) {
 		if value.Kind() == reflect.Pointer {
 			value, fallback = value.Elem(), reflect.Zero(value.Type().Elem())
+			if value.Kind() != reflect.Struct {
+				return
+			}
 		}
 		for i := range value.NumField() {
 			at := value.Type().String() + "." + value.Type().Field(i).Name
@@ -180,6 +195,7 @@ probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1, 2, 4]}}]
 			Workload:    Workload{Endpoint: Completions, PromptTokens: Length{Fixed: 128}, OutputTokens: Length{Fixed: 64}},
 			Pacing:      Pacing{Process: Poisson},
 			Ladder:      Ladder{Rates: []float64{1, 2, 4}, Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second},
+			Guard:       Guard{Action: AbortStep, WaitAtMost: 5 * time.Minute},
 			Timeouts:    Timeouts{Connect: 5 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 5 * time.Minute},
 			MaxInFlight: 4096, MaxSendLag: 10 * time.Millisecond,
 		}},

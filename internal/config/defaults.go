@@ -25,6 +25,7 @@ func DefaultProbe() Probe {
 		Ladder: Ladder{
 			Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second,
 		},
+		Guard: Guard{Action: AbortStep, WaitAtMost: 5 * time.Minute},
 		Timeouts: Timeouts{
 			Connect: 5 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 5 * time.Minute,
 		},

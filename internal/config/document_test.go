@@ -65,6 +65,7 @@ func structs() map[string]any {
 		"probes[].pacing":    probe.Pacing,
 		"probes[].ladder":    probe.Ladder,
 		"probes[].slo":       probe.SLO,
+		"probes[].guard":     probe.Guard,
 		"probes[].timeouts":  probe.Timeouts,
 		"Lengths":            Length{},
 		"Lengths, uniform":   UniformTokens{},

@@ -14,6 +14,7 @@ import (
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/replica"
 	"vllm_prober/prober"
 )
 
@@ -26,7 +27,8 @@ type Options struct {
 	Logger   *slog.Logger
 	// Observer is told what all probes see, beside the metrics; it may be nil.
 	Observer prober.Observer
-	// Prober is how probers are made; its Observer and Logger are the daemon's.
+	// Prober is how probers are made; its Observer, Watcher and Logger are
+	// the daemon's.
 	Prober prober.Options
 }
 
@@ -144,6 +146,9 @@ func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 			o.Observer = prober.Observers{made.metrics, d.o.Observer}
 		}
 		var err error
+		if o.Watcher, err = replica.NewWatcher(cfg, p, o.Dial, o.Logger); err != nil {
+			return nil, err
+		}
 		if made.prober, err = prober.New(cfg, p, o); err != nil {
 			return nil, err
 		}

@@ -95,10 +95,10 @@ func columns() []column {
 			return fmt.Sprint(r.Arm.BatchSize)
 		}},
 		{"req/s", "request_rate", func(r *prober.StepResult) string { return fmt.Sprintf("%g", r.RequestRate) }},
-		{"done/s", "throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.Throughput) }},
-		{"good/s", "goodput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.Goodput) }},
-		{"bench/s", "bench_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.BenchThroughput) }},
-		{"tok/s", "output_token_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.0f", r.OutputTokenThroughput) }},
+		{"done/s", "throughput", counted("%.2f", func(r *prober.StepResult) float64 { return r.Throughput })},
+		{"good/s", "goodput", counted("%.2f", func(r *prober.StepResult) float64 { return r.Goodput })},
+		{"bench/s", "bench_throughput", counted("%.2f", func(r *prober.StepResult) float64 { return r.BenchThroughput })},
+		{"tok/s", "output_token_throughput", counted("%.0f", func(r *prober.StepResult) float64 { return r.OutputTokenThroughput })},
 		{"TTFT ms", "ttft_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.Mean })},
 		{"TTFT p50", "ttft_p50_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P50 })},
 		{"TTFT p99", "ttft_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P99 })},
@@ -107,6 +107,9 @@ func columns() []column {
 		{"E2E ms", "e2e_mean_ms", latency(func(l *prober.Latencies) float64 { return l.E2E.Mean })},
 		{"ok", "measured_ok", func(r *prober.StepResult) string { return fmt.Sprint(r.Outcomes[prober.Window][prober.OK]) }},
 		{"not ok", "measured_not_ok", func(r *prober.StepResult) string { return fmt.Sprint(notOK(r)) }},
+		{"running", "requests_running_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Running })},
+		{"waiting", "requests_waiting_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting })},
+		{"KV %", "kv_cache_usage_max_percent", kvCachePercent},
 		{"note", "note", Note},
 	}
 }
@@ -127,7 +130,12 @@ func notOK(r *prober.StepResult) int {
 func Note(r *prober.StepResult) string {
 	var notes []string
 	for _, b := range r.Broken {
-		notes = append(notes, fmt.Sprintf("withheld, promise %s broken: %s", b.Promise, b.Detail))
+		switch b.Promise {
+		case prober.PromiseGuard, prober.PromiseNoRestart:
+			notes = append(notes, "withheld: "+b.Detail)
+		default:
+			notes = append(notes, fmt.Sprintf("withheld, promise %s broken: %s", b.Promise, b.Detail))
+		}
 	}
 	if r.Unfinished > 0 {
 		notes = append(notes, fmt.Sprintf("%d unfinished at the drain limit: the latencies are of the faster ones", r.Unfinished))
@@ -137,6 +145,7 @@ func Note(r *prober.StepResult) string {
 			notes = append(notes, fmt.Sprintf("%d × %s", f.Count, f.Outcome))
 		}
 	}
+	notes = append(notes, replicaNotes(r)...)
 	if r.CachedTokens > 0 {
 		notes = append(notes, fmt.Sprintf("%d prompt tokens came from the prefix cache", r.CachedTokens))
 	}
