@@ -104,6 +104,7 @@ func (s *stepRun) offer(load, flight context.Context, flights *sync.WaitGroup) {
 	idle := make(chan func())
 	defer close(idle)
 	number, coming := 0, true
+	ids := s.step.id()
 	for offset := range Arrivals(s.probe.Pacing, s.step.RequestRate, s.step.Seed) {
 		phase := s.step.phase(offset)
 		if phase == Drain && coming {
@@ -121,7 +122,7 @@ func (s *stepRun) offer(load, flight context.Context, flights *sync.WaitGroup) {
 		replica := s.pick()
 		s.inFlight[replica].Add(1)
 		s.observer.RequestSent(s.step)
-		id := fmt.Sprintf("%s-%d", s.step.id(), number)
+		id := fmt.Sprintf("%s-%d", ids, number)
 		ask := func() { s.request(flight, phase, replica, request, id, s.begin+offset) }
 		select {
 		case idle <- ask:

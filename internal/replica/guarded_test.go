@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/replica"
 	"vllm_prober/prober"
 )
 
@@ -267,5 +268,38 @@ func TestAGuardWithoutLimitsOfReplicasLooksAtNone(t *testing.T) {
 	}
 	if r := w.one(t); !r.Valid() {
 		t.Errorf("%v", r.Broken)
+	}
+}
+
+// A replica that stops to answer in the middle of a step is not known to be well:
+// a guard ends the step, and without one nothing does.
+func TestTheGuardDoesNotGoOnBlind(t *testing.T) {
+	for name, limit := range map[string]*float64{"guarded": new(100.), "not guarded": nil} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(1, 16, 3)
+			w.probe().Guard.ForeignRequestsRunning = limit
+			w.wrap = func(_ context.Context, h http.Handler) http.Handler {
+				began := time.Now()
+				return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/metrics" && time.Since(began) > 15*time.Second {
+						<-r.Context().Done()
+						return
+					}
+					h.ServeHTTP(rw, r)
+				})
+			}
+			r := w.one(t)
+			if (r.Guard != nil) != (limit != nil) || r.Valid() != (limit == nil) {
+				t.Fatalf("guard %v, broken %v", r.Guard, r.Broken)
+			}
+			if limit == nil {
+				return
+			}
+			if want := "foreign_requests_running cannot be seen: GET /metrics: no answer within 1s on http://replica-0"; r.Guard.String() != want {
+				t.Errorf("got %s", r.Guard)
+			}
+			// The last reading that is answered, two seconds, and the reading under way.
+			w.goneBy(t, 15*time.Second+replica.BlindLimit+replica.ReadingLimit)
+		})
 	}
 }

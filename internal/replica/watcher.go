@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 // Watcher is the prober.Watcher of one probe.
 type Watcher struct {
 	guard   config.Guard
+	limits  []config.GuardLimit // those of replicas that are set
 	targets map[string]*target
 	log     *slog.Logger
 }
@@ -39,6 +41,11 @@ type replica struct {
 // nil is TCP.
 func NewWatcher(cfg *config.Config, probe config.Probe, dial prober.Dialer, log *slog.Logger) (*Watcher, error) {
 	w := &Watcher{guard: probe.Guard, targets: map[string]*target{}, log: log.With("probe", probe.Name)}
+	for _, limit := range ofReplicas() {
+		if _, set := w.guard.Limit(limit); set {
+			w.limits = append(w.limits, limit)
+		}
+	}
 	for _, a := range probe.Arms {
 		t, ok := cfg.Target(a.Target)
 		if !ok {
@@ -67,13 +74,7 @@ func (w *Watcher) replicas(a prober.Arm) []*replica { return w.targets[a.Target]
 // Check implements prober.Watcher. It takes a second for limits that are of a
 // time, and no longer than a reading for others.
 func (w *Watcher) Check(ctx context.Context, arms []prober.Arm) *prober.Trip {
-	var limits []config.GuardLimit
-	for _, limit := range ofReplicas() {
-		if _, set := w.guard.Limit(limit); set {
-			limits = append(limits, limit)
-		}
-	}
-	if len(limits) == 0 {
+	if len(w.limits) == 0 {
 		return nil
 	}
 	trips := map[*replica]*prober.Trip{}
@@ -89,7 +90,7 @@ func (w *Watcher) Check(ctx context.Context, arms []prober.Arm) *prober.Trip {
 				continue
 			}
 			wait.Go(func() {
-				trip := w.check(ctx, w.targets[a.Target].client, r, limits)
+				trip := w.check(ctx, w.targets[a.Target].client, r)
 				mu.Lock()
 				defer mu.Unlock()
 				trips[r] = trip
@@ -107,37 +108,43 @@ func (w *Watcher) Check(ctx context.Context, arms []prober.Arm) *prober.Trip {
 	return nil
 }
 
-// check holds one replica against limits, without any request of the prober's.
-func (w *Watcher) check(ctx context.Context, c *client, r *replica, limits []config.GuardLimit) *prober.Trip {
-	trip := func(limit config.GuardLimit) *prober.Trip {
-		allowed, _ := w.guard.Limit(limit)
-		return &prober.Trip{Limit: limit, Action: w.guard.Action, Replica: r.name, Allowed: allowed}
-	}
+// check holds one replica against the limits, without any request of the
+// prober's.
+func (w *Watcher) check(ctx context.Context, c *client, r *replica) *prober.Trip {
 	var samples []Sample
 	for {
 		s, err := c.read(ctx, r.url)
 		if err != nil {
-			t := trip(limits[0])
-			t.Unseen = err.Error()
-			return t
+			return w.unseen(w.limits[0], r, err.Error())
 		}
 		samples = append(samples, s)
-		if _, isSet := w.guard.Limit(config.PreemptionsPerSecond); !isSet || len(samples) == 2 {
+		if !slices.Contains(w.limits, config.PreemptionsPerSecond) || len(samples) == 2 {
 			break
 		}
 		pause(ctx, time.Second)
 	}
-	for _, limit := range limits {
-		t := trip(limit)
+	for _, limit := range w.limits {
 		figure := seen(limit, samples, 0)
-		if t.Value = figure.Value; !figure.Known {
-			t.Unseen = "GET /metrics does not tell it"
+		if !figure.Known {
+			return w.unseen(limit, r, "GET /metrics does not tell it")
 		}
-		if t.Unseen != "" || t.Value > t.Allowed {
+		if t := w.trip(limit, r.name, figure.Value); t.Value > t.Allowed {
 			return t
 		}
 	}
 	return nil
+}
+
+func (w *Watcher) trip(limit config.GuardLimit, replica string, value float64) *prober.Trip {
+	allowed, _ := w.guard.Limit(limit)
+	return &prober.Trip{Limit: limit, Action: w.guard.Action, Replica: replica, Value: value, Allowed: allowed}
+}
+
+// unseen is the trip of a limit of which nothing is known.
+func (w *Watcher) unseen(limit config.GuardLimit, r *replica, why string) *prober.Trip {
+	t := w.trip(limit, r.name, 0)
+	t.Unseen = why
+	return t
 }
 
 // pause waits, but no longer than ctx lasts.

@@ -15,6 +15,9 @@ const (
 	// settleLimit is how long a step waits for its replicas to have nothing left
 	// to do. Where others use them, they never have.
 	settleLimit = 2 * time.Second
+	// blindLimit is how long the guard lets a step go on without a reading: who
+	// cannot answer for so long is not known to be well.
+	blindLimit = 2 * time.Second
 )
 
 // watching is the watch over one step's replicas.
@@ -23,7 +26,7 @@ type watching struct {
 
 	client  *client
 	own     func() []prober.Load
-	trip    func(prober.Trip)
+	tell    func(prober.Trip)
 	tripped sync.Once
 	watches []*watch
 }
@@ -47,7 +50,7 @@ type watch struct {
 func (w *Watcher) Watch(
 	ctx context.Context, step prober.Step, own func() []prober.Load, trip func(prober.Trip),
 ) (end func(context.Context, prober.Step) []prober.ReplicaResult) {
-	k := &watching{Watcher: w, client: w.targets[step.Arm.Target].client, own: own, trip: trip}
+	k := &watching{Watcher: w, client: w.targets[step.Arm.Target].client, own: own, tell: trip}
 	for i, r := range w.replicas(step.Arm) {
 		k.watches = append(k.watches, &watch{replica: r, index: i, overs: overs{}})
 	}
@@ -113,6 +116,7 @@ func (s Sample) counts(before Sample) bool {
 func (k *watching) sample(ctx context.Context, r *watch) {
 	r.began = time.Now()
 	defer func() { r.ended = time.Now() }()
+	answered := r.began
 	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for {
@@ -128,8 +132,12 @@ func (k *watching) sample(ctx context.Context, r *watch) {
 		}
 		if err != nil {
 			r.err = err
+			if len(k.limits) > 0 && time.Since(answered) >= blindLimit {
+				k.pass(k.unseen(k.limits[0], r.replica, err.Error()))
+			}
 			continue
 		}
+		answered = s.At
 		r.during = append(r.during, s)
 		k.judge(r, r.during, max(own, k.inFlight(r)))
 	}
@@ -144,13 +152,10 @@ func (k *watching) inFlight(r *watch) int { return k.own()[r.index].InFlight }
 func (k *watching) judge(r *watch, samples []Sample, own int) {
 	most := max(own, r.ownBefore)
 	r.ownBefore = own
-	for _, limit := range ofReplicas() {
-		allowed, set := k.guard.Limit(limit)
-		if !set {
-			continue
-		}
-		if figure := seen(limit, samples, most); r.overs.take(limit, figure, allowed) {
-			k.pass(prober.Trip{Limit: limit, Action: k.guard.Action, Replica: r.name, Value: figure.Value, Allowed: allowed})
+	for _, limit := range k.limits {
+		figure := seen(limit, samples, most)
+		if t := k.trip(limit, r.name, figure.Value); r.overs.take(limit, figure, t.Allowed) {
+			k.pass(t)
 		}
 	}
 }
@@ -170,13 +175,13 @@ func (k *watching) countErrors(ctx context.Context) {
 			return
 		}
 		if ratio := errorRatio(k.own()); looks.take(config.ErrorRatio, ratio, allowed) {
-			k.pass(prober.Trip{Limit: config.ErrorRatio, Action: k.guard.Action, Value: ratio.Value, Allowed: allowed})
+			k.pass(k.trip(config.ErrorRatio, "", ratio.Value))
 		}
 	}
 }
 
 // pass tells the first limit that was passed.
-func (k *watching) pass(t prober.Trip) { k.tripped.Do(func() { k.trip(t) }) }
+func (k *watching) pass(t *prober.Trip) { k.tripped.Do(func() { k.tell(*t) }) }
 
 // results are what the replicas said during the step.
 func (k *watching) results(step prober.Step) []prober.ReplicaResult {
