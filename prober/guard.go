@@ -42,28 +42,36 @@ func shortNumber(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
 const guardLook = time.Second
 
 // within waits until the arms' replicas keep the guard's limits, for at most
-// wait_at_most. Its error says which limit they did not keep.
-func (p *Prober) within(ctx context.Context, arms ...Arm) error {
+// wait_at_most. Its error says which limit they did not keep. told says that this
+// limit's trip was told before.
+func (p *Prober) within(ctx context.Context, told bool, arms ...Arm) error {
 	if p.o.Watcher == nil {
 		return nil
 	}
-	for began, told := time.Now(), false; ; told = true {
+	for began := time.Now(); ; told = true {
 		trip := p.o.Watcher.Check(ctx, arms)
 		if trip == nil {
 			return nil
 		}
 		trip.Action = config.Wait
 		if !told {
-			p.tripped(*trip)
+			p.tripped(trip)
 		}
 		if limit := p.probe.Guard.WaitAtMost; time.Since(began) >= limit {
-			return fmt.Errorf("the guard waited for %s, and %s: probe at a quieter time, or raise guard.%s or guard.wait_at_most",
-				limit, trip, trip.Limit)
+			return fmt.Errorf("the guard waited for %s, and %s: %s", limit, trip, trip.remedy())
 		}
 		if !p.Sleep(ctx, guardLook) {
 			return errStopped
 		}
 	}
+}
+
+// remedy says what to do about a limit that was passed for long.
+func (t *Trip) remedy() string {
+	if t.Unseen != "" {
+		return fmt.Sprintf("let the target's http_client reach vLLM's own /metrics, or leave guard.%s out", t.Limit)
+	}
+	return fmt.Sprintf("probe at a quieter time, or raise guard.%s or guard.wait_at_most", t.Limit)
 }
 
 // guardedStep makes a step, and does what the guard is to do if it aborts it.
@@ -72,17 +80,17 @@ func (p *Prober) guardedStep(ctx context.Context, result *RunResult, number int,
 	if err != nil || r.Guard == nil {
 		return err
 	}
-	p.tripped(*r.Guard)
 	switch r.Guard.Action {
 	case config.AbortRun:
 		return fmt.Errorf("the guard aborted the run: %s", r.Guard)
 	case config.Wait:
-		if err := p.within(ctx, next.arm.Arm); err != nil {
+		if !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
+			return errStopped
+		}
+		if err := p.within(ctx, true, next.arm.Arm); err != nil {
 			return err
 		}
-		if r, err = p.makeStep(ctx, result, number, next, true); err == nil && r.Guard != nil {
-			p.tripped(*r.Guard)
-		}
+		_, err := p.makeStep(ctx, result, number, next, true)
 		return err
 	default:
 		return nil
@@ -90,10 +98,10 @@ func (p *Prober) guardedStep(ctx context.Context, result *RunResult, number int,
 }
 
 // tripped tells that a limit was passed.
-func (p *Prober) tripped(t Trip) {
+func (p *Prober) tripped(t *Trip) {
 	p.o.Logger.Warn("guard: a limit was passed", "probe", p.probe.Name, "limit", t.Limit, "action", t.Action, "replica", t.Replica,
 		"detail", t.String())
-	p.o.Observer.GuardTripped(t)
+	p.o.Observer.GuardTripped(*t)
 }
 
 // withdraw takes back what a step that the guard aborted has counted.

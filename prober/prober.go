@@ -151,7 +151,7 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan []planne
 	for _, a := range p.arms {
 		arms = append(arms, a.Arm)
 	}
-	if err := p.within(ctx, arms...); err != nil {
+	if err := p.within(ctx, false, arms...); err != nil {
 		return err
 	}
 	for i, next := range plan {
@@ -188,6 +188,9 @@ func (p *Prober) makeStep(ctx context.Context, result *RunResult, number int, ne
 	r := s.run(ctx, p.soft)
 	p.report(r)
 	p.o.Observer.StepEnded(r)
+	if r.Guard != nil {
+		p.tripped(r.Guard)
+	}
 	result.Results = append(result.Results, *r)
 	if ctx.Err() != nil || p.soft.Err() != nil {
 		return r, errStopped

@@ -100,10 +100,39 @@ func TestTheGuardAbortsAStep(t *testing.T) {
 			if tt.guarded[0] {
 				w.goneBy(t, arrival+2*time.Second)
 			}
-			if trips := map[bool]int{true: 1}[tt.guarded[0]]; tt.action != config.Wait && len(w.trips) != trips {
+			if trips := map[bool]int{true: 1}[tt.guarded[0]]; len(w.trips) != trips {
 				t.Errorf("told were %v", w.trips)
 			}
 		})
+	}
+}
+
+// A step that is aborted a second time is not made a third time.
+func TestAStepIsRepeatedOnce(t *testing.T) {
+	w := newWorld(1, 16, 3)
+	w.probe().Ladder.Rates = []float64{3, 4}
+	w.probe().Guard.WaitingRequests, w.probe().Guard.Action = new(8.), config.Wait
+	w.probe().Ladder.Cooldown = time.Minute // in which the others go
+	w.during = func(ctx context.Context) {
+		time.Sleep(15 * time.Second)
+		ask(ctx, w.replicas[0], 100, 100)
+		// The first step has ended after 18 s, a minute later comes the second one.
+		time.Sleep(90*time.Second - time.Since(w.began))
+		ask(ctx, w.replicas[0], 100, 100)
+	}
+	result, err := w.run(t)
+	if err != nil || len(result.Results) != 3 {
+		t.Fatalf("%d steps, %v", len(result.Results), err)
+	}
+	first, second, third := &result.Results[0], &result.Results[1], &result.Results[2]
+	if first.Guard == nil || first.Repeated || second.Guard == nil || !second.Repeated || second.Number != first.Number {
+		t.Errorf("guard %v, then %v", first.Guard, second.Guard)
+	}
+	if third.Guard != nil || third.RequestRate != 4 || third.Number != 2 || third.Repeated {
+		t.Errorf("after them: %v at %g", third.Guard, third.RequestRate)
+	}
+	if len(w.trips) != 2 || w.trips[0] != *first.Guard || w.trips[1] != *second.Guard {
+		t.Errorf("told were %v", w.trips)
 	}
 }
 
@@ -230,7 +259,7 @@ func TestTheGuardDoesNotTrustWhatItCannotSee(t *testing.T) {
 		text string
 		want string
 	}{
-		"no page":   {http.StatusNotFound, "", "kv_cache_usage_ratio cannot be seen: GET /metrics: status 404 Not Found on http://replica-0"},
+		"no page":   {http.StatusNotFound, "", "kv_cache_usage_ratio cannot be seen: GET /metrics: status 404 Not Found on http://replica-0: let "},
 		"no figure": {http.StatusOK, "vllm:num_requests_running 0\n", "kv_cache_usage_ratio cannot be seen: GET /metrics does not tell it on http://replica-0"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,7 @@ type world struct {
 	// during runs within the bubble beside the run, whose end ends ctx.
 	during func(ctx context.Context)
 
+	began time.Time // of the bubble
 	mu    sync.Mutex
 	trips []prober.Trip
 	seen  []prober.Observation
@@ -90,6 +91,7 @@ const headStart = 100 * time.Millisecond
 func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		w.began = time.Now()
 		network := map[string]*simulator.PipeListener{}
 		var servers []*http.Server
 		ctx, end := context.WithCancel(t.Context())
