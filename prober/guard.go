@@ -51,6 +51,9 @@ func (p *Prober) within(ctx context.Context, told bool, arms ...Arm) error {
 	for began := time.Now(); ; told = true {
 		trip := p.o.Watcher.Check(ctx, arms)
 		if trip == nil {
+			if told {
+				p.o.Logger.Info("guard: the limits are kept again", "probe", p.probe.Name, "waited", time.Since(began))
+			}
 			return nil
 		}
 		trip.Action = config.Wait

@@ -15,6 +15,10 @@ const (
 	// longWait is a mean wait for a slot that no batch explains which has room: an
 	// arrival waits at most two of the engine's iterations for its turn.
 	longWait = 0.5 // seconds
+	// fullIteration is how many tokens of prompts in an iteration may be all that
+	// the engine computes in one: half of the smallest default of vLLM's
+	// --max-num-batched-tokens.
+	fullIteration = 1024
 	// fullCache is the share of the KV cache from which on it has no room.
 	fullCache = 0.99
 )
@@ -41,6 +45,8 @@ func inForce(samples []Sample, batchSize int) prober.InForce {
 		return verdict(prober.DidNotBind, "at most %g ran, and none waited for long", slots.mostRan)
 	case slots.short*2 > slots.waiting:
 		return verdict(prober.InForceUnknown, "requests waited for room in the KV cache while at most %g ran", slots.mostRan)
+	case slots.prefill >= fullIteration:
+		return verdict(prober.InForceUnknown, "requests waited for the computing of prompts while at most %g ran", slots.mostRan)
 	case slots.same >= minSamples && slots.same*2 >= slots.waiting-slots.short:
 		return verdict(prober.NotInForce, "no more than %g ran, and up to %g waited", slots.mostRan, slots.mostWaited)
 	default:
@@ -57,6 +63,7 @@ type slots struct {
 	// for one more request, and same the others in which as many ran as ever did.
 	waiting, full, short, same int
 	waitedLong                 bool
+	prefill                    float64 // tokens of prompts in an iteration, in the mean
 }
 
 func slotsOf(samples []Sample, batchSize float64) slots {
@@ -66,12 +73,13 @@ func slotsOf(samples []Sample, batchSize float64) slots {
 		s.mostRan = max(s.mostRan, samples[i].Running.Value)
 		s.mostWaited = max(s.mostWaited, samples[i].Waiting.Value)
 	}
-	waited := 0.0
+	ran, waited := 0.0, 0.0
 	for i, one := range samples {
 		if !one.Running.Known || !one.Waiting.Known {
 			continue
 		}
 		s.samples++
+		ran += one.Running.Value
 		waited += one.Waiting.Value
 		switch {
 		case one.Waiting.Value == 0:
@@ -85,12 +93,18 @@ func slotsOf(samples []Sample, batchSize float64) slots {
 		}
 		s.waiting++
 	}
-	if s.samples > 0 {
-		// Little's law: the mean number that waits is the mean wait times the rate at
-		// which answers begin.
-		first, last := samples[0], samples[len(samples)-1]
-		seconds, began := last.At.Sub(first.At).Seconds(), last.FirstTokens.Value-first.FirstTokens.Value
-		s.waitedLong = waited > 0 && waited/float64(s.samples)*seconds >= longWait*began
+	if s.samples == 0 {
+		return s
+	}
+	first, last := samples[0], samples[len(samples)-1]
+	// Little's law: the mean number that waits is the mean wait times the rate at
+	// which answers begin.
+	seconds, began := last.At.Sub(first.At).Seconds(), difference(first.FirstTokens, last.FirstTokens).Value
+	s.waitedLong = waited > 0 && waited/float64(s.samples)*seconds >= longWait*began
+	// An iteration brings each request that runs one token.
+	if output := difference(first.OutputTokens, last.OutputTokens); output.Known && output.Value > 0 {
+		iterations := output.Value / (ran / float64(s.samples))
+		s.prefill = difference(first.PromptTokens, last.PromptTokens).Value / iterations
 	}
 	return s
 }

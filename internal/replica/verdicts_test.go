@@ -78,6 +78,30 @@ func TestInForce(t *testing.T) {
 	}
 }
 
+// Long prompts fill the engine's iterations, and who waits then waits for that:
+// with 8 of 2000 + 10 tokens running, each iteration has 1600 of prompts. With
+// 200 + 100 tokens it has 16.
+func TestInForceUnderLongPrompts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		prompt, output float64 // of all requests in a quarter of a second
+		want           prober.InForceVerdict
+	}{
+		"long prompts":  {2000, 10, prober.InForceUnknown},
+		"short prompts": {200, 100, prober.NotInForce},
+		"no tokens":     {0, 0, prober.NotInForce},
+	} {
+		t.Run(name, func(t *testing.T) {
+			samples := samplesOf(times(20, look{running: 8, waiting: 40})...)
+			for i := range samples {
+				samples[i].PromptTokens, samples[i].OutputTokens = known(tt.prompt*float64(i)), known(tt.output*float64(i))
+			}
+			if got := inForce(samples, 16); got.Verdict != tt.want {
+				t.Errorf("got %+v, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // The declared batch size is that of one engine: a replica of two runs twice as
 // many.
 func TestInForceOfADataParallelReplica(t *testing.T) {
