@@ -85,7 +85,7 @@ func demoProbe() config.Probe {
 	// offered ones by a fifth.
 	p.Pacing = config.Pacing{Process: config.Constant}
 	p.SLO = config.SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond}
-	p.Interval = 3 * time.Minute
+	p.Schedule.Interval = 3 * time.Minute
 	return p
 }
 

@@ -101,7 +101,7 @@ func probing(replica string) string {
 targets: [{name: t, replicas: [%q]}]
 probes:
 - name: p
-  interval: 1h
+  schedule: {interval: 1h}
   arms: [{target: t}]
   workload: {output_tokens: 4}
   ladder: {rates: [20], warmup: 200ms, window: 1s, drain: 20s}
@@ -150,7 +150,7 @@ func TestReload(t *testing.T) {
 	succeeded := `vllm_prober_runs_total{probe="p",result="success"}`
 	d.is(succeeded, 1)
 
-	second := first + "- {name: q, interval: 1h, arms: [{target: t}], ladder: {rates: [5], warmup: 0s, window: 1s}}\n"
+	second := first + "- {name: q, schedule: {interval: 1h}, arms: [{target: t}], ladder: {rates: [5], warmup: 0s, window: 1s}}\n"
 	d.rewrite(second)
 	if status, body := d.do(http.MethodPost, "/-/reload"); status != http.StatusOK {
 		t.Fatalf("status %d: %s", status, body)
@@ -232,7 +232,7 @@ targets:
 probes:
 `, down, locked.URLs[0], hung.Addr(), good.URLs[0])
 	for _, name := range []string{"down", "locked", "hung", "good"} {
-		fmt.Fprintf(&config, "- {name: %s, interval: 1h, arms: [{target: %s}], ladder: {rates: [20], warmup: 0s, window: 1s}, max_send_lag: 10s}\n", name, name)
+		fmt.Fprintf(&config, "- {name: %s, schedule: {interval: 1h}, arms: [{target: %s}], ladder: {rates: [20], warmup: 0s, window: 1s}, max_send_lag: 10s}\n", name, name)
 	}
 	d := serveConfig(t, config.String())
 	d.is(`vllm_prober_runs_total{probe="good",result="success"}`, 1)

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/schedule"
 	"vllm_prober/prober"
 )
 
@@ -27,7 +29,7 @@ type Probe struct {
 	requests, completed, good, offered, seconds *prometheus.CounterVec
 	promptTokens, cachedTokens                  *prometheus.CounterVec
 	outputTokens, dropped                       *prometheus.CounterVec
-	runs                                        *prometheus.CounterVec
+	runs, skipped                               *prometheus.CounterVec
 
 	valid, throughput, goodput, benchThroughput, unfinished, coalesced *prometheus.GaugeVec
 	inFlight, offeredRate                                              *prometheus.GaugeVec
@@ -47,12 +49,6 @@ type Probe struct {
 var (
 	armLabels  = []string{"target", "gpus", "batch_size"}
 	stepLabels = with(armLabels, "request_rate")
-)
-
-// RunResults are the values of the label "result" of runs_total.
-const (
-	runSucceeded = "success"
-	runFailed    = "failed"
 )
 
 // NewProbe makes the metrics of a probe of cfg, with every series that its
@@ -76,8 +72,11 @@ func NewProbe(cfg *config.Config, probe config.Probe) *Probe {
 			p.touch(stepValues(arm, rate))
 		}
 	}
-	for _, result := range []string{runSucceeded, runFailed} {
-		p.runs.WithLabelValues(result)
+	for _, outcome := range prober.RunOutcomes() {
+		p.runs.WithLabelValues(string(outcome))
+	}
+	for _, reason := range schedule.Reasons() {
+		p.skipped.WithLabelValues(string(reason))
 	}
 	return p
 }
@@ -132,7 +131,10 @@ func (p *Probe) makeCounters(constant prometheus.Labels) {
 	p.runs = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "runs_total", Help: "Runs that ended, by result.", ConstLabels: constant,
 	}, []string{"result"})
-	p.live = append(p.live, p.runs)
+	p.skipped = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "runs_skipped_total", Help: "Starts of runs that were left out, by reason.", ConstLabels: constant,
+	}, []string{"reason"})
+	p.live = append(p.live, p.runs, p.skipped)
 }
 
 func (p *Probe) makeGauges(constant prometheus.Labels) {
@@ -210,8 +212,19 @@ func (p *Probe) collectLive(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// NextRun tells when the next run begins.
-func (p *Probe) NextRun(at time.Time) { p.next.Set(unix(at)) }
+// NextRun tells when the next run begins; the zero time means never.
+func (p *Probe) NextRun(at time.Time) {
+	if at.IsZero() {
+		p.next.Set(math.Inf(1))
+		return
+	}
+	p.next.Set(unix(at))
+}
+
+// RunsSkipped tells that starts were left out.
+func (p *Probe) RunsSkipped(reason schedule.Reason, n int) {
+	p.skipped.WithLabelValues(string(reason)).Add(float64(n))
+}
 
 // RunStarted implements prober.Observer.
 func (p *Probe) RunStarted(r prober.Run) {
@@ -305,12 +318,10 @@ func (p *Probe) closeStep(r *prober.StepResult, step []string) {
 func (p *Probe) RunEnded(r *prober.RunResult) {
 	p.active.Set(0)
 	p.lastDuration.Set(r.EndedAt.Sub(r.StartedAt).Seconds())
-	if r.Err != "" {
-		p.runs.WithLabelValues(runFailed).Inc()
-		return
+	p.runs.WithLabelValues(string(r.Outcome)).Inc()
+	if r.Outcome == prober.RunSuccess {
+		p.lastSuccess.Set(unix(r.EndedAt))
 	}
-	p.runs.WithLabelValues(runSucceeded).Inc()
-	p.lastSuccess.Set(unix(r.EndedAt))
 }
 
 func armValues(a prober.Arm) []string {

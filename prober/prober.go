@@ -2,7 +2,6 @@ package prober
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -22,12 +21,17 @@ type Prober struct {
 
 	soft context.Context
 	stop context.CancelFunc
+
+	underway underway
 }
 
 // Options are what a Prober needs beside its configuration.
 type Options struct {
 	Observer Observer
 	Logger   *slog.Logger
+	// Before is asked before each step whether it may begin; its error ends the
+	// run. It may be nil.
+	Before func(Step) error
 	// Dial makes connections; nil is TCP.
 	Dial Dialer
 	// Synthetic says that time is a test's: the prober then waits by Go's
@@ -90,15 +94,11 @@ func ArmOf(a config.Arm, target config.Target) Arm {
 // those in flight may end. Run then returns; to cut them, end its context.
 func (p *Prober) Stop() { p.stop() }
 
-// Stopped is closed once Stop was called.
-func (p *Prober) Stopped() <-chan struct{} { return p.soft.Done() }
-
-// errStopped is why a run did not make all its steps.
-var errStopped = errors.New("the run was stopped before its last step")
-
 // Run makes one run. The result holds what was measured also when an error says
 // why the run could not begin or end.
 func (p *Prober) Run(ctx context.Context) (*RunResult, error) {
+	ctx, soft, over := p.underway.begin(ctx, p.soft)
+	defer over()
 	plan := p.plan()
 	run := Run{
 		ID:    time.Now().UTC().Format("20060102T150405Z") + fmt.Sprintf("-%04x", rand.N(1<<16)),
@@ -109,7 +109,8 @@ func (p *Prober) Run(ctx context.Context) (*RunResult, error) {
 	}
 	result := &RunResult{Run: run}
 	p.o.Observer.RunStarted(run)
-	err := p.makeSteps(ctx, result, plan)
+	err := p.makeSteps(ctx, soft, result, plan)
+	result.Outcome = outcomeOf(err)
 	if err != nil {
 		result.Err = err.Error()
 	}
@@ -140,13 +141,16 @@ func (p *Prober) plan() []planned {
 	return plan
 }
 
-func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan []planned) error {
+func (p *Prober) makeSteps(ctx, soft context.Context, result *RunResult, plan []planned) error {
 	if err := p.preflight(ctx, result); err != nil {
+		if ctx.Err() != nil {
+			return early(ctx, soft)
+		}
 		return err
 	}
 	for i, next := range plan {
-		if i > 0 && !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
-			return errStopped
+		if i > 0 && !sleep(ctx, soft, p.probe.Ladder.Cooldown) {
+			return early(ctx, soft)
 		}
 		// The seed follows the rate alone: all arms get the same arrivals and
 		// lengths at a rate, which takes that variance out of their difference.
@@ -167,12 +171,17 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan []planne
 		if p.o.Synthetic {
 			s.alarm, s.delays = alarm.NewTimer, func() func() time.Duration { return func() time.Duration { return 0 } }
 		}
-		r := s.run(ctx, p.soft)
+		if p.o.Before != nil {
+			if err := p.o.Before(s.step); err != nil {
+				return err
+			}
+		}
+		r := s.run(ctx, soft)
 		p.report(r)
 		p.o.Observer.StepEnded(r)
 		result.Results = append(result.Results, *r)
-		if ctx.Err() != nil || p.soft.Err() != nil {
-			return errStopped
+		if ctx.Err() != nil || soft.Err() != nil {
+			return early(ctx, soft)
 		}
 	}
 	return nil
@@ -187,16 +196,16 @@ func stepSeed(seed uint64, rate float64) uint64 {
 	return (x ^ x>>31) >> 11
 }
 
-// Sleep waits, and says false as soon as ctx ends or Stop is called.
-func (p *Prober) Sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits, and says false as soon as one of the contexts ends.
+func sleep(hard, soft context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-ctx.Done():
-	case <-p.soft.Done():
+	case <-hard.Done():
+	case <-soft.Done():
 	}
-	return ctx.Err() == nil && p.soft.Err() == nil
+	return hard.Err() == nil && soft.Err() == nil
 }
 
 // report logs what an operator has to know of a step.

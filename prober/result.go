@@ -154,6 +154,7 @@ func (r *StepResult) Valid() bool { return len(r.Broken) == 0 }
 type RunResult struct {
 	Run
 	EndedAt time.Time    `json:"ended_at"`
+	Outcome RunOutcome   `json:"outcome"`
 	Models  []ArmModel   `json:"models"`
 	Results []StepResult `json:"steps"`
 	// Err says why the run could not begin or did not end; empty when all its

@@ -28,10 +28,7 @@ func (k *checks) probe(p *Probe, path string) {
 	if !k.ladder(p, path+".ladder") {
 		return
 	}
-	if planned := p.Planned(); p.Interval != 0 {
-		k.need(p.Interval >= planned, path+".interval", p.Interval.String(),
-			"0s for runs that follow one another, or at least what a run is planned to take, "+planned.String())
-	}
+	k.schedule(p, path+".schedule")
 }
 
 func (k *checks) arms(p *Probe, path string) {

@@ -54,8 +54,8 @@ const (
 type Probe struct {
 	// Name is unique among the probes and is the value of the label "probe".
 	Name string `yaml:"name"`
-	// Interval is the time from one run's start to the next one's.
-	Interval time.Duration `yaml:"interval"`
+	// Schedule says when runs begin, and what they may spend.
+	Schedule Schedule `yaml:"schedule"`
 	// Arms are what is compared; every arm climbs the ladder.
 	Arms []Arm `yaml:"arms"`
 	// Workload is what is asked.
@@ -253,5 +253,27 @@ func (l Length) MinTokens() int {
 		return l.Lognormal.Min
 	default:
 		return l.Fixed
+	}
+}
+
+// MeanTokens is the mean of the lengths that are drawn. Of a lognormal
+// distribution it is that of the truncated one (by parts: E[X; a<X<b] is
+// exp(μ+σ²/2) times the share of N(μ+σ², σ²) between ln a and ln b), whose
+// rounding to whole tokens is left out.
+func (l Length) MeanTokens() float64 {
+	switch {
+	case l.Uniform != nil:
+		return float64(l.Uniform.Min+l.Uniform.Max) / 2
+	case l.Lognormal != nil:
+		n := l.Lognormal
+		mu := math.Log(n.Median)
+		between := func(mean float64) float64 {
+			below := func(x float64) float64 { return math.Erfc((mean-math.Log(x))/(n.Sigma*math.Sqrt2)) / 2 }
+			return below(float64(n.Max)+0.5) - below(float64(n.Min)-0.5)
+		}
+		mean := math.Exp(mu+n.Sigma*n.Sigma/2) * between(mu+n.Sigma*n.Sigma) / between(mu)
+		return min(max(mean, float64(n.Min)), float64(n.Max))
+	default:
+		return float64(l.Fixed)
 	}
 }

@@ -31,7 +31,16 @@ targets:
     follow_redirects: false
 probes:
 - name: ladder
-  interval: 2h30m
+  schedule:
+    interval: 2h30m
+    time_zone: Europe/Berlin
+    jitter: 5m
+    blackouts:
+    - {days: [sat, sun], from: "22:00", to: "06:00", time_zone: America/New_York}
+    - {from: 12:00, to: 24:00}
+    missed: skip
+    max_run_duration: 1h
+    budget: {requests_per_day: 5000, tokens_per_day: 2000000}
   arms:
   - target: llama
     replicas: 1
@@ -51,6 +60,7 @@ probes:
   seed: 18446744073709551615
 - name: replay
   arms: [{target: llama}]
+  schedule: {cron: "*/15 9-17 * * mon-fri"}
   workload: {prompts_file: testdata/prompts.txt, output_tokens: {fixed: 7}}
   ladder: {rates: [3]}
 `
@@ -65,6 +75,7 @@ func everyKeyConfig(folder string) *Config {
 	replay := DefaultProbe()
 	replay.Name = "replay"
 	replay.Arms = []Arm{{Target: "llama"}}
+	replay.Schedule.Cron = "*/15 9-17 * * mon-fri"
 	replay.Workload.PromptTokens = Length{}
 	replay.Workload.OutputTokens = Length{Fixed: 7}
 	replay.Workload.PromptsFile = filepath.Join(folder, "testdata/prompts.txt")
@@ -79,7 +90,15 @@ func everyKeyConfig(folder string) *Config {
 			HTTPClient: client,
 		}},
 		Probes: []Probe{{
-			Name: "ladder", Interval: 150 * time.Minute,
+			Name: "ladder",
+			Schedule: Schedule{
+				Interval: 150 * time.Minute, TimeZone: "Europe/Berlin", Jitter: 5 * time.Minute,
+				Blackouts: []Blackout{
+					{Days: []Day{"sat", "sun"}, From: 22 * 60, To: 6 * 60, TimeZone: "America/New_York"},
+					{From: 12 * 60, To: EndOfDay},
+				},
+				Missed: Skip, MaxRunDuration: time.Hour, Budget: Budget{RequestsPerDay: 5000, TokensPerDay: 2_000_000},
+			},
 			Arms: []Arm{{Target: "llama", Replicas: 1, Rates: []float64{0.5, 1}}},
 			Workload: Workload{
 				Endpoint:           Chat,
@@ -176,6 +195,7 @@ probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1, 2, 4]}}]
 		}},
 		Probes: []Probe{{
 			Name:        "ladder",
+			Schedule:    Schedule{TimeZone: "UTC", Missed: CatchUp},
 			Arms:        []Arm{{Target: "llama"}},
 			Workload:    Workload{Endpoint: Completions, PromptTokens: Length{Fixed: 128}, OutputTokens: Length{Fixed: 64}},
 			Pacing:      Pacing{Process: Poisson},

@@ -16,6 +16,7 @@ func DefaultTarget() Target {
 // is for prompts that are made: where there is a prompts_file, none is set.
 func DefaultProbe() Probe {
 	return Probe{
+		Schedule: Schedule{TimeZone: "UTC", Missed: CatchUp},
 		Workload: Workload{
 			Endpoint:     Completions,
 			PromptTokens: Length{Fixed: 128},
@@ -45,6 +46,13 @@ func (p *Probe) UnmarshalYAML(node *yaml.Node) error {
 	type plain Probe
 	*p = DefaultProbe()
 	return node.Decode((*plain)(p))
+}
+
+// UnmarshalYAML sets the defaults, a whole day, and then what the file says.
+func (b *Blackout) UnmarshalYAML(node *yaml.Node) error {
+	type plain Blackout
+	*b = Blackout{To: EndOfDay}
+	return node.Decode((*plain)(b))
 }
 
 // UnmarshalYAML sets what the file says on top of what is set. The length of

@@ -57,18 +57,21 @@ func readDocument(t *testing.T) *document {
 func structs() map[string]any {
 	probe := DefaultProbe()
 	return map[string]any{
-		"The file":           Config{},
-		"targets[]":          DefaultTarget(),
-		"probes[]":           probe,
-		"probes[].arms[]":    Arm{},
-		"probes[].workload":  probe.Workload,
-		"probes[].pacing":    probe.Pacing,
-		"probes[].ladder":    probe.Ladder,
-		"probes[].slo":       probe.SLO,
-		"probes[].timeouts":  probe.Timeouts,
-		"Lengths":            Length{},
-		"Lengths, uniform":   UniformTokens{},
-		"Lengths, lognormal": LognormalTokens{},
+		"The file":                      Config{},
+		"targets[]":                     DefaultTarget(),
+		"probes[]":                      probe,
+		"probes[].schedule":             probe.Schedule,
+		"probes[].schedule.blackouts[]": Blackout{To: EndOfDay},
+		"probes[].schedule.budget":      probe.Schedule.Budget,
+		"probes[].arms[]":               Arm{},
+		"probes[].workload":             probe.Workload,
+		"probes[].pacing":               probe.Pacing,
+		"probes[].ladder":               probe.Ladder,
+		"probes[].slo":                  probe.SLO,
+		"probes[].timeouts":             probe.Timeouts,
+		"Lengths":                       Length{},
+		"Lengths, uniform":              UniformTokens{},
+		"Lengths, lognormal":            LognormalTokens{},
 	}
 }
 

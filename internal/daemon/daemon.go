@@ -14,6 +14,7 @@ import (
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/schedule"
 	"vllm_prober/prober"
 )
 
@@ -26,8 +27,20 @@ type Options struct {
 	Logger   *slog.Logger
 	// Observer is told what all probes see, beside the metrics; it may be nil.
 	Observer prober.Observer
-	// Prober is how probers are made; its Observer and Logger are the daemon's.
+	// Prober is how probers are made; its Observer, Logger and Before are the
+	// daemon's.
 	Prober prober.Options
+	// Past is what is known of a probe from before this process; nil where
+	// nothing is. What was spent is asked of the time from today on.
+	Past func(probe string, today time.Time) Past
+}
+
+// Past is what a probe did before this process.
+type Past struct {
+	// LastStart is when its latest run began; zero where none is known.
+	LastStart time.Time
+	// Spent is what it has spent of today's budget.
+	Spent schedule.Amount
 }
 
 // Daemon makes the runs of the probes of a configuration.
@@ -35,9 +48,7 @@ type Daemon struct {
 	o       Options
 	metrics *collector.Daemon
 	page    *collector.Page
-	// turn is held by the probe that is making a run: two runs at a time would
-	// measure each other.
-	turn chan struct{}
+	turns   turns
 
 	// hard ends everything at once.
 	hard context.Context
@@ -48,13 +59,6 @@ type Daemon struct {
 	probes map[string]*probe
 	wait   sync.WaitGroup
 	closed bool
-}
-
-// probe is one probe under way.
-type probe struct {
-	definition definition
-	prober     *prober.Prober
-	metrics    *collector.Probe
 }
 
 // definition is all that makes a probe what it is: while it stays the same, the
@@ -77,7 +81,7 @@ func define(cfg *config.Config, p config.Probe) definition {
 // New returns a daemon that does nothing yet.
 func New(o Options) *Daemon {
 	d := &Daemon{
-		o: o, metrics: collector.NewDaemon(), page: collector.NewPage(o.Registry), turn: make(chan struct{}, 1), probes: map[string]*probe{},
+		o: o, metrics: collector.NewDaemon(), page: collector.NewPage(o.Registry), probes: map[string]*probe{},
 	}
 	d.hard, d.cut = context.WithCancel(context.Background())
 	o.Registry.MustRegister(d.metrics)
@@ -111,14 +115,14 @@ func (d *Daemon) Reload() (err error) {
 	}
 	for name, old := range d.probes {
 		if next[name] != old {
-			old.prober.Stop()
+			old.stop()
 			d.page.Remove(old.metrics)
 		}
 	}
 	for name, p := range next {
 		if d.probes[name] != p {
 			d.page.Add(p.metrics)
-			d.wait.Go(func() { d.repeat(p) })
+			d.wait.Go(p.repeat)
 		}
 	}
 	d.cfg, d.probes = cfg, next
@@ -137,67 +141,13 @@ func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 			next[p.Name] = old
 			continue
 		}
-		made := &probe{definition: definition, metrics: collector.NewProbe(cfg, p)}
-		o := d.o.Prober
-		o.Logger, o.Observer = d.o.Logger, prober.Observers{made.metrics}
-		if d.o.Observer != nil {
-			o.Observer = prober.Observers{made.metrics, d.o.Observer}
-		}
-		var err error
-		if made.prober, err = prober.New(cfg, p, o); err != nil {
+		made, err := d.newProbe(cfg, definition)
+		if err != nil {
 			return nil, err
 		}
 		next[p.Name] = made
 	}
 	return next, nil
-}
-
-// pauseAfterFailure keeps a probe whose runs follow one another from hammering
-// what is down.
-const pauseAfterFailure = 10 * time.Second
-
-// repeat makes a probe's runs until it is stopped.
-func (d *Daemon) repeat(p *probe) {
-	interval := p.definition.probe.Interval
-	for next := time.Now(); ; {
-		p.metrics.NextRun(next)
-		if !p.prober.Sleep(d.hard, time.Until(next)) {
-			return
-		}
-		select {
-		case d.turn <- struct{}{}:
-		case <-p.prober.Stopped():
-			return
-		case <-d.hard.Done():
-			return
-		}
-		began := time.Now()
-		_, err := p.prober.Run(d.hard)
-		<-d.turn
-		if err != nil {
-			d.o.Logger.Error("run failed", "probe", p.definition.probe.Name, "err", err)
-		}
-		next = nextRun(began, time.Now(), interval)
-		if err != nil {
-			next = later(next, time.Now().Add(pauseAfterFailure))
-		}
-	}
-}
-
-// nextRun is the first start after now on the grid of interval that began lies
-// on; a start that a long run has overrun is left out.
-func nextRun(began, now time.Time, interval time.Duration) time.Time {
-	if interval <= 0 {
-		return now
-	}
-	return now.Add(interval - now.Sub(began)%interval)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // Config is the configuration in force.
@@ -213,7 +163,7 @@ func (d *Daemon) Shutdown(ctx context.Context) {
 	d.mu.Lock()
 	d.closed = true
 	for _, p := range d.probes {
-		p.prober.Stop()
+		p.stop()
 	}
 	d.mu.Unlock()
 	defer context.AfterFunc(ctx, d.cut)()

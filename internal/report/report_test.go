@@ -54,6 +54,7 @@ func result() *prober.RunResult {
 			step(small, 10, 10, 0.065, 0.028), step(large, 10, 10.5, 0.052, 0.028), failing,
 			step(small, 60, 60, 0.12, 0.047), withheld, overloaded,
 		},
+		Outcome: prober.RunSuccess,
 	}
 }
 
