@@ -31,6 +31,7 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	file := cmd.Flag("config.file", "The configuration.").Default("vllm_prober.yml").String()
 	check := cmd.Flag("config.check", "Check the configuration and exit.").Bool()
 	grace := cmd.Flag("shutdown.grace-period", "How long requests in flight may take to end after SIGTERM.").Default("30s").Duration()
+	lifecycle := cmd.Flag("web.enable-lifecycle", "Enable /-/reload, /-/run, /-/pause, /-/resume and /-/abort.").Bool()
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		load := func() (*config.Config, error) { return config.Load(*file) }
@@ -45,7 +46,7 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 		}
 		logger := promslog.New(logging)
 		logger.Info("starting vllm_prober", "version", version.Info(), "build", version.BuildContext())
-		d := daemon.New(daemon.Options{Load: load, Registry: newRegistry(), Logger: logger})
+		d := daemon.New(daemon.Options{Load: load, Registry: newRegistry(), Logger: logger, Lifecycle: *lifecycle})
 		return serve(env, d, webFlags, *grace, logger, nil)
 	}
 }

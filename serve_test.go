@@ -135,6 +135,11 @@ func TestServe(t *testing.T) {
 	if status, _ := d.do(http.MethodGet, "/-/reload"); status != http.StatusMethodNotAllowed {
 		t.Errorf("GET /-/reload: status %d", status)
 	}
+	for _, path := range []string{"/-/reload", "/-/run?probe=p", "/-/pause", "/-/resume", "/-/abort?probe=p"} {
+		if status, body := d.do(http.MethodPost, path); status != http.StatusForbidden || !strings.Contains(body, "--web.enable-lifecycle") {
+			t.Errorf("POST %s: status %d: %s", path, status, body)
+		}
+	}
 	d.signal(syscall.SIGTERM)
 	if status := d.wait(); status != 0 {
 		t.Errorf("status %d after SIGTERM", status)
@@ -146,7 +151,7 @@ func TestServe(t *testing.T) {
 func TestReload(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{})
 	first := probing(f.URLs[0])
-	d := serveConfig(t, first)
+	d := serveConfig(t, first, "--web.enable-lifecycle")
 	succeeded := `vllm_prober_runs_total{probe="p",result="success"}`
 	d.is(succeeded, 1)
 

@@ -34,7 +34,7 @@ type Probe struct {
 	valid, throughput, goodput, benchThroughput, unfinished, coalesced *prometheus.GaugeVec
 	inFlight, offeredRate                                              *prometheus.GaugeVec
 
-	active, progress, lastSuccess, lastDuration, next prometheus.Gauge
+	active, progress, lastSuccess, lastDuration, next, paused prometheus.Gauge
 
 	ofSteps, live []prometheus.Collector
 
@@ -170,6 +170,7 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 	p.lastSuccess = single("run_last_success_timestamp_seconds", "When the latest run ended that made all its steps.")
 	p.lastDuration = single("run_last_duration_seconds", "How long the latest run took.")
 	p.next = single("run_next_timestamp_seconds", "When the next run begins.")
+	p.paused = single("paused", "Whether the probe is paused.")
 }
 
 // touch makes the series of a step.
@@ -219,6 +220,14 @@ func (p *Probe) NextRun(at time.Time) {
 		return
 	}
 	p.next.Set(unix(at))
+}
+
+// SetPaused tells whether the probe is paused.
+func (p *Probe) SetPaused(paused bool) {
+	p.paused.Set(0)
+	if paused {
+		p.paused.Set(1)
+	}
 }
 
 // RunsSkipped tells that starts were left out.

@@ -30,6 +30,8 @@ type Options struct {
 	// Prober is how probers are made; its Observer, Logger and Before are the
 	// daemon's.
 	Prober prober.Options
+	// Lifecycle enables the endpoints that change what the daemon does.
+	Lifecycle bool
 	// Past is what is known of a probe from before this process; nil where
 	// nothing is. What was spent is asked of the time from today on.
 	Past func(probe string, today time.Time) Past
@@ -144,6 +146,9 @@ func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 		made, err := d.newProbe(cfg, definition)
 		if err != nil {
 			return nil, err
+		}
+		if old := d.probes[p.Name]; old != nil { // whoever paused it has not said otherwise
+			made.setPaused(old.isPaused())
 		}
 		next[p.Name] = made
 	}

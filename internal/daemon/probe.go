@@ -44,7 +44,7 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition) (*probe, er
 	c := definition.probe
 	p := &probe{
 		definition: definition, metrics: collector.NewProbe(cfg, c), turns: &d.turns, log: d.o.Logger.With("probe", c.Name),
-		replicas: definition.replicas(), state: newState(false), hard: d.hard,
+		replicas: definition.replicas(), state: newState(), hard: d.hard,
 	}
 	if err := p.plan(d.o.Past); err != nil {
 		return nil, fmt.Errorf("probe %q: %w", c.Name, err)

@@ -28,7 +28,7 @@ func (p *probe) repeat() {
 		case !ok:
 			return
 		case asked:
-			p.turnAndRun(at, time.Now().Round(0))
+			p.turnAndRun(at, time.Now().Round(0), true)
 		default:
 			p.keep(at, later(start, time.Now().Round(0)), start)
 		}
@@ -82,7 +82,7 @@ func (p *probe) keep(at *position, now, start time.Time) {
 	case slept > 0:
 		p.skip(schedule.Missed, slept, "the machine was asleep, one run stands for all", now)
 	}
-	if p.refuse(at, now) {
+	if p.refuse(at, now, false) {
 		return
 	}
 	if ahead := p.turns.ahead(&turn{replicas: p.replicas}); ahead != "" && p.skips() {
@@ -90,12 +90,12 @@ func (p *probe) keep(at *position, now, start time.Time) {
 		p.skip(schedule.Busy, 1, fmt.Sprintf("a run of probe %q holds a replica or waits for one", ahead), at.from)
 		return
 	}
-	p.turnAndRun(at, now)
+	p.turnAndRun(at, now, false)
 }
 
 // refuse skips a start for which there is a reason, and says whether there was.
-func (p *probe) refuse(at *position, now time.Time) bool {
-	reason, cause, until := p.reason(now)
+func (p *probe) refuse(at *position, now time.Time, asked bool) bool {
+	reason, cause, until := p.reason(now, asked)
 	if reason == "" {
 		return false
 	}
@@ -109,12 +109,13 @@ func (p *probe) refuse(at *position, now time.Time) bool {
 }
 
 // reason is why no run may begin now, if there is one, and how long it holds,
-// which is zero where it does until the probe is resumed.
-func (p *probe) reason(now time.Time) (reason schedule.Reason, cause string, until time.Time) {
+// which is zero where it does until the probe is resumed. A run that somebody
+// asked for heeds the budget alone.
+func (p *probe) reason(now time.Time, asked bool) (reason schedule.Reason, cause string, until time.Time) {
 	switch {
-	case p.isPaused():
+	case !asked && p.isPaused():
 		return schedule.Paused, "the probe is paused", time.Time{}
-	case p.schedule.Blackout(now):
+	case !asked && p.schedule.Blackout(now):
 		return schedule.Blackout, "the start lies in a blackout", p.schedule.Open(now)
 	case !p.account.Affords(now, p.firstStep()):
 		return schedule.Budget, fmt.Sprintf("the budget of the day, of which %s are spent, does not bear the first step", p.spent(now)),
@@ -123,8 +124,9 @@ func (p *probe) reason(now time.Time) (reason schedule.Reason, cause string, unt
 	return "", "", time.Time{}
 }
 
-// turnAndRun makes a run as soon as its turn has come.
-func (p *probe) turnAndRun(at *position, asked time.Time) {
+// turnAndRun makes a run as soon as its turn has come, for the start that is due
+// or because somebody asked for it.
+func (p *probe) turnAndRun(at *position, due time.Time, asked bool) {
 	p.enter(waiting)
 	defer p.enter(idle)
 	mine := &turn{probe: p.definition.probe.Name, replicas: p.replicas}
@@ -133,10 +135,10 @@ func (p *probe) turnAndRun(at *position, asked time.Time) {
 	}
 	defer p.turns.give(mine)
 	began := time.Now().Round(0)
-	if began.After(asked) {
+	if began.After(due) {
 		// The run that now begins stands for all that came while it waited.
-		p.skip(schedule.Busy, p.passed(asked.Add(1), began), "other runs held a replica, one run stands for all", began)
-		if p.refuse(at, began) {
+		p.skip(schedule.Busy, p.passed(due.Add(1), began), "other runs held a replica, one run stands for all", began)
+		if p.refuse(at, began, asked) {
 			return
 		}
 	}

@@ -188,26 +188,26 @@ func TestContinuousRunsWaitForBlackoutAndBudget(t *testing.T) {
 
 // A run that reaches its longest duration is ended cleanly, and says so.
 func TestMaxRunDuration(t *testing.T) {
-	p := probeNamed("p", time.Hour)
+	p := probeNamed("bounded", time.Hour)
 	p.Ladder.Rates = []float64{2, 4, 8}
 	p.Schedule.MaxRunDuration = 15 * time.Second // within the second step
 	inBubble(t, withProbes(p), func(b *bubble) {
 		time.Sleep(time.Minute)
-		r := b.result("p")
+		r := b.result("bounded")
 		if r == nil || r.Outcome != prober.RunStopped || r.Err != "the run reached max_run_duration, 15s" || len(r.Results) != 2 {
 			t.Fatalf("the result is %+v", r)
 		}
-		if end := b.ended("p")[0]; end < 15*time.Second || end > 16*time.Second {
+		if end := b.ended("bounded")[0]; end < 15*time.Second || end > 16*time.Second {
 			t.Errorf("the run ended at %s, want when the requests in flight at 15s had ended", end)
 		}
 		if last := r.Results[1]; last.Valid() || last.Outcomes[prober.Window][prober.Aborted] > 0 {
 			t.Errorf("the step under way is valid: %t, outcomes %v", last.Valid(), last.Outcomes)
 		}
-		if x := b.value(t, `vllm_prober_runs_total{probe="p",result="stopped"}`); x != 1 {
+		if x := b.value(t, `vllm_prober_runs_total{probe="bounded",result="stopped"}`); x != 1 {
 			t.Errorf("%g runs are stopped", x)
 		}
 		time.Sleep(time.Hour)
-		if n := len(b.begun("p")); n != 2 {
+		if n := len(b.begun("bounded")); n != 2 {
 			t.Errorf("%d runs, want another one after an hour", n)
 		}
 	})

@@ -23,14 +23,51 @@ const (
 	running
 )
 
-func newState(paused bool) state {
-	return state{paused: paused, demand: make(chan struct{}, 1), resumed: make(chan struct{}, 1)}
+func newState() state {
+	return state{demand: make(chan struct{}, 1), resumed: make(chan struct{}, 1)}
 }
 
 func (p *probe) enter(a activity) {
 	p.state.mu.Lock()
 	defer p.state.mu.Unlock()
 	p.state.doing = a
+}
+
+// ask lets the probe make a run now, if it is idle, and says whether it was.
+func (p *probe) ask() activity {
+	p.state.mu.Lock()
+	defer p.state.mu.Unlock()
+	was := p.state.doing
+	if was == idle {
+		p.state.doing = waiting
+		select {
+		case p.state.demand <- struct{}{}:
+		default: // the one that was asked for before is still to come
+		}
+	}
+	return was
+}
+
+func (p *probe) setPaused(paused bool) {
+	p.state.mu.Lock()
+	defer p.state.mu.Unlock()
+	if p.state.paused == paused {
+		return
+	}
+	p.state.paused = paused
+	p.metrics.SetPaused(paused)
+	p.log.Info("pause", "paused", paused)
+	if paused {
+		select { // what was meant for an earlier pause
+		case <-p.state.resumed:
+		default:
+		}
+		return
+	}
+	select {
+	case p.state.resumed <- struct{}{}:
+	default:
+	}
 }
 
 func (p *probe) isPaused() bool {
