@@ -27,6 +27,11 @@ func TestTurns(t *testing.T) {
 			time.Sleep(time.Minute)
 			turns.give(mine)
 		}
+		soFar := func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(order)
+		}
 		impatient, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		for _, each := range []struct {
@@ -44,8 +49,8 @@ func TestTurns(t *testing.T) {
 			go use(each.ctx, each.name, each.replicas...)
 			synctest.Wait()
 		}
-		if want := []string{"a", "c"}; !slices.Equal(order, want) {
-			t.Errorf("at first %v have their turns, want %v", order, want)
+		if got, want := soFar(), []string{"a", "c"}; !slices.Equal(got, want) {
+			t.Errorf("at first %v have their turns, want %v", got, want)
 		}
 		for replicas, want := range map[string]string{"1": "a", "2": "a", "3": "b", "5": ""} {
 			if got := turns.ahead(&turn{replicas: []string{replicas}}); got != want {
@@ -53,16 +58,17 @@ func TestTurns(t *testing.T) {
 			}
 		}
 		time.Sleep(61 * time.Second)
-		if want := []string{"b", "f"}; len(order) != 4 || !slices.Contains(want, order[2]) || !slices.Contains(want, order[3]) {
-			t.Errorf("after a minute %v have had their turns, want %v too", order, want)
+		if got, want := soFar(), []string{"b", "f"}; len(got) != 4 || !slices.Contains(want, got[2]) || !slices.Contains(want, got[3]) {
+			t.Errorf("after a minute %v have had their turns, want %v too", got, want)
 		}
 		time.Sleep(time.Minute)
-		if len(order) != 5 || order[4] != "d" {
-			t.Errorf("in the end %v have had their turns", order)
+		if got := soFar(); len(got) != 5 || got[4] != "d" {
+			t.Errorf("in the end %v have had their turns", got)
 		}
 		time.Sleep(time.Minute)
-		if len(turns.queue) != 0 {
+		if turns.mu.Lock(); len(turns.queue) != 0 {
 			t.Errorf("%d turns are left", len(turns.queue))
 		}
+		turns.mu.Unlock()
 	})
 }
