@@ -36,7 +36,8 @@ type Probe struct {
 
 	active, progress, lastSuccess, lastDuration, next, paused prometheus.Gauge
 
-	ofSteps, live []prometheus.Collector
+	// ofRuns are collected with live, but for a heartbeat, which has no runs.
+	ofSteps, live, ofRuns []prometheus.Collector
 
 	stepsOfRun int // of the run under way
 
@@ -71,6 +72,9 @@ func NewProbe(cfg *config.Config, probe config.Probe) *Probe {
 		for _, rate := range probe.Rates(a) {
 			p.touch(stepValues(arm, rate))
 		}
+	}
+	if probe.Heartbeat == nil {
+		p.live = append(p.live, p.ofRuns...)
 	}
 	for _, outcome := range prober.RunOutcomes() {
 		p.runs.WithLabelValues(string(outcome))
@@ -134,7 +138,7 @@ func (p *Probe) makeCounters(constant prometheus.Labels) {
 	p.skipped = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "runs_skipped_total", Help: "Starts of runs that were left out, by reason.", ConstLabels: constant,
 	}, []string{"reason"})
-	p.live = append(p.live, p.runs, p.skipped)
+	p.ofRuns = append(p.ofRuns, p.runs, p.skipped)
 }
 
 func (p *Probe) makeGauges(constant prometheus.Labels) {
@@ -149,9 +153,9 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 	step := func(name, help string, more ...string) *prometheus.GaugeVec {
 		return vec(name, help, &p.ofSteps, with(stepLabels, more...))
 	}
-	single := func(name, help string) prometheus.Gauge {
+	ofRuns := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(opts(name, help))
-		p.live = append(p.live, g)
+		p.ofRuns = append(p.ofRuns, g)
 		return g
 	}
 	p.valid = step("step_valid", "Whether the prober kept the promise named by reason in the latest step (1) or broke it (0).", "reason")
@@ -165,12 +169,13 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 		"Share of the reads that brought several chunks at once, in the latest valid step: their gaps are not the server's.")
 	p.inFlight = vec("in_flight_requests", "Requests in flight.", &p.live, armLabels)
 	p.offeredRate = vec("offered_request_rate", "Requests per second offered at the moment.", &p.live, armLabels)
-	p.active = single("run_active", "Whether a run is under way.")
-	p.progress = single("run_progress_ratio", "Share of the steps of the current or latest run that have ended.")
-	p.lastSuccess = single("run_last_success_timestamp_seconds", "When the latest run ended that made all its steps.")
-	p.lastDuration = single("run_last_duration_seconds", "How long the latest run took.")
-	p.next = single("run_next_timestamp_seconds", "When the next run begins.")
-	p.paused = single("paused", "Whether the probe is paused.")
+	p.active = ofRuns("run_active", "Whether a run is under way.")
+	p.progress = ofRuns("run_progress_ratio", "Share of the steps of the current or latest run that have ended.")
+	p.lastSuccess = ofRuns("run_last_success_timestamp_seconds", "When the latest run ended that made all its steps.")
+	p.lastDuration = ofRuns("run_last_duration_seconds", "How long the latest run took.")
+	p.next = ofRuns("run_next_timestamp_seconds", "When the next run begins.")
+	p.paused = prometheus.NewGauge(opts("paused", "Whether the probe is paused."))
+	p.live = append(p.live, p.paused)
 }
 
 // touch makes the series of a step.

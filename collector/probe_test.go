@@ -346,3 +346,31 @@ func labelsOf(m *dto.Metric) string {
 	}
 	return "{" + strings.Join(pairs, ",") + "}"
 }
+
+// A heartbeat has the series of its one rate, and none of runs.
+func TestAHeartbeatHasNoRuns(t *testing.T) {
+	cfg, probe := ladder()
+	probe.Heartbeat = &config.Heartbeat{Rate: 0.2, Window: time.Minute}
+	probe.Arms = []config.Arm{{Target: "t"}}
+	p := NewProbe(cfg, probe)
+	for name, want := range map[string]int{
+		"vllm_prober_time_to_first_token_seconds":        1,
+		"vllm_prober_in_flight_requests":                 1,
+		"vllm_prober_paused":                             1,
+		"vllm_prober_runs_total":                         0,
+		"vllm_prober_runs_skipped_total":                 0,
+		"vllm_prober_run_active":                         0,
+		"vllm_prober_run_progress_ratio":                 0,
+		"vllm_prober_run_last_success_timestamp_seconds": 0,
+		"vllm_prober_run_last_duration_seconds":          0,
+		"vllm_prober_run_next_timestamp_seconds":         0,
+	} {
+		if got := testutil.CollectAndCount(p, name); got != want {
+			t.Errorf("%s has %d series, want %d", name, got, want)
+		}
+	}
+	const series = `{batch_size="16",gpus="8",probe="p",request_rate="0.2",target="t"}`
+	if _, found := valueOf(t, p, "vllm_prober_measured_seconds_total", series); !found {
+		t.Errorf("there is no series %s", series)
+	}
+}

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,9 +21,9 @@ import (
 // preflightLimit bounds what is asked of a replica before a run.
 const preflightLimit = 10 * time.Second
 
-// preflight asks every replica what it serves, so that a run against the wrong
+// inspect asks every replica what it serves, so that a run against the wrong
 // thing fails at once and with a reason, instead of as a thousand requests.
-func (p *Prober) preflight(ctx context.Context, result *RunResult) error {
+func (p *Prober) inspect(ctx context.Context, result *RunResult) error {
 	// The lengths do not depend on the model's name, so they can be known first.
 	lengths, err := workload.New(p.probe.Workload, "", result.ID, 1)
 	if err != nil {
@@ -34,6 +35,7 @@ func (p *Prober) preflight(ctx context.Context, result *RunResult) error {
 		model, err := a.ask(ctx)
 		if err != nil {
 			errs = append(errs, err)
+			a.model.Model = cmp.Or(a.model.Model, model.Model)
 			continue
 		}
 		if model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {

@@ -23,6 +23,7 @@ type Prober struct {
 	stop context.CancelFunc
 
 	underway underway
+	beat     heartbeat // of a probe that is one
 }
 
 // Options are what a Prober needs beside its configuration.
@@ -41,6 +42,7 @@ type Options struct {
 
 // New makes a Prober for one of cfg's probes.
 func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
+	probe.Ladder = probe.Steps()
 	p := &Prober{probe: probe, o: o}
 	p.soft, p.stop = context.WithCancel(context.Background())
 	clients := map[string]*client{}
@@ -69,7 +71,7 @@ func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 func newArm(a config.Arm, target config.Target, probe config.Probe, c *client) (*arm, error) {
 	made := &arm{
 		Arm:    ArmOf(a, target),
-		target: target, rates: probe.Rates(a), balance: target.Balance, client: c,
+		target: target, rates: probe.Rates(a), balance: target.Balance, client: c, model: ArmModel{Model: target.Model},
 	}
 	for _, replica := range target.Replicas[:made.Arm.Replicas] {
 		u, err := url.Parse(replica)

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,10 +26,12 @@ func (k *checks) probe(p *Probe, path string) {
 	k.timeouts(p.Timeouts, path+".timeouts")
 	k.need(p.MaxInFlight >= 1, path+".max_in_flight", strconv.Itoa(p.MaxInFlight), "1 or more")
 	k.positive(p.MaxSendLag, path+".max_send_lag")
-	if !k.ladder(p, path+".ladder") {
-		return
+	switch {
+	case p.Heartbeat != nil:
+		k.heartbeat(p, path)
+	case k.ladder(p, path+".ladder"):
+		k.schedule(p, path+".schedule")
 	}
-	k.schedule(p, path+".schedule")
 }
 
 func (k *checks) arms(p *Probe, path string) {
@@ -101,9 +104,25 @@ func (k *checks) ladder(p *Probe, path string) bool {
 	return warmup && window && drain && cooldown
 }
 
+// heartbeat checks a probe that is one: it has no ladder, and no schedule.
+func (k *checks) heartbeat(p *Probe, path string) {
+	const alone = "a heartbeat alone, or a ladder with its schedule"
+	k.need(reflect.ValueOf(p.Ladder).IsZero(), path+".ladder", "is of no use beside heartbeat", alone)
+	k.need(reflect.ValueOf(p.Schedule).IsZero(), path+".schedule", "is of no use beside heartbeat", alone)
+	for i, a := range p.Arms {
+		k.need(a.Rates == nil, item(path+".arms", i)+".rates", "is of no use beside heartbeat", "heartbeat.rate for all arms")
+	}
+	path += ".heartbeat"
+	rate := p.Heartbeat.Rate
+	k.need(rate > 0 && rate <= maxRate, path+".rate", number(rate), fmt.Sprintf("above 0, up to %d requests per second", maxRate))
+	if k.positive(p.Heartbeat.Window, path+".window") {
+		k.window(p, path+".window")
+	}
+}
+
 // window checks that the window is long enough for what is measured in it.
 func (k *checks) window(p *Probe, path string) {
-	window := p.Ladder.Window
+	window := p.Steps().Window
 	if limit, keys := longestGood(p); limit > 0 {
 		k.need(window >= limit, path, window.String()+" is shorter than a good request may take",
 			fmt.Sprintf("%s or more, by %s", limit, keys))

@@ -55,7 +55,7 @@ type Probe struct {
 	// Name is unique among the probes and is the value of the label "probe".
 	Name string `yaml:"name"`
 	// Schedule says when runs begin, and what they may spend.
-	Schedule Schedule `yaml:"schedule"`
+	Schedule Schedule `yaml:"schedule,omitempty"`
 	// Arms are what is compared; every arm climbs the ladder.
 	Arms []Arm `yaml:"arms"`
 	// Workload is what is asked.
@@ -63,7 +63,9 @@ type Probe struct {
 	// Pacing is the process that the arrivals follow.
 	Pacing Pacing `yaml:"pacing"`
 	// Ladder is the request rates and how long each is held.
-	Ladder Ladder `yaml:"ladder"`
+	Ladder Ladder `yaml:"ladder,omitempty"`
+	// Heartbeat takes the place of Schedule and Ladder in a probe that never ends.
+	Heartbeat *Heartbeat `yaml:"heartbeat,omitempty"`
 	// SLO is what a good request keeps.
 	SLO SLO `yaml:"slo,omitempty"`
 	// Timeouts end a request that makes no progress.
@@ -103,6 +105,15 @@ type Ladder struct {
 	Drain time.Duration `yaml:"drain"`
 	// Cooldown is the time without load between two steps.
 	Cooldown time.Duration `yaml:"cooldown"`
+}
+
+// Heartbeat is one low request rate that is held for ever, in one window after the
+// other.
+type Heartbeat struct {
+	// Rate is the offered request rate in requests per second.
+	Rate float64 `yaml:"rate"`
+	// Window is the measured time of one step.
+	Window time.Duration `yaml:"window"`
 }
 
 // Pacing is the arrival process, always of the offered rate on average.
@@ -212,7 +223,23 @@ func (p Probe) Rates(a Arm) []float64 {
 	if len(a.Rates) > 0 {
 		return a.Rates
 	}
-	return p.Ladder.Rates
+	return p.Steps().Rates
+}
+
+// heartbeatWarmup is the time under load before the first window of a heartbeat:
+// enough to connect, and for a model that was idle to wake up.
+const heartbeatWarmup = 10 * time.Second
+
+// Steps returns how the probe's steps are held: as its ladder says, or as those of
+// a heartbeat are. Its requests end by their own timeouts alone, so that a replica
+// that hangs shows as such.
+func (p Probe) Steps() Ladder {
+	if p.Heartbeat == nil {
+		return p.Ladder
+	}
+	return Ladder{
+		Rates: []float64{p.Heartbeat.Rate}, Warmup: heartbeatWarmup, Window: p.Heartbeat.Window, Drain: p.Timeouts.Total,
+	}
 }
 
 // Planned is how long a run takes whose drains take no time; where that is more
@@ -225,11 +252,12 @@ func (p Probe) Planned() time.Duration {
 	if steps == 0 {
 		return 0
 	}
-	each := p.Ladder.Warmup + p.Ladder.Window + p.Ladder.Cooldown
+	l := p.Steps()
+	each := l.Warmup + l.Window + l.Cooldown
 	if each > math.MaxInt64/time.Duration(steps) {
 		return math.MaxInt64
 	}
-	return time.Duration(steps)*each - p.Ladder.Cooldown
+	return time.Duration(steps)*each - l.Cooldown
 }
 
 // MaxTokens is the longest length that can be drawn.

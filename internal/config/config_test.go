@@ -63,6 +63,9 @@ probes:
   schedule: {cron: "*/15 9-17 * * mon-fri"}
   workload: {prompts_file: testdata/prompts.txt, output_tokens: {fixed: 7}}
   ladder: {rates: [3]}
+- name: beat
+  arms: [{target: llama}]
+  heartbeat: {rate: 0.2, window: 2m}
 `
 
 func everyKeyConfig(folder string) *Config {
@@ -80,6 +83,10 @@ func everyKeyConfig(folder string) *Config {
 	replay.Workload.OutputTokens = Length{Fixed: 7}
 	replay.Workload.PromptsFile = filepath.Join(folder, "testdata/prompts.txt")
 	replay.Ladder.Rates = []float64{3}
+	beat := DefaultProbe()
+	beat.Name, beat.Schedule, beat.Ladder = "beat", Schedule{}, Ladder{}
+	beat.Arms = []Arm{{Target: "llama"}}
+	beat.Heartbeat = &Heartbeat{Rate: 0.2, Window: 2 * time.Minute}
 	return &Config{
 		Targets: []Target{{
 			Name:     "llama",
@@ -116,7 +123,7 @@ func everyKeyConfig(folder string) *Config {
 			SLO:         SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second},
 			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
 			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,
-		}, replay},
+		}, replay, beat},
 	}
 }
 
@@ -325,7 +332,10 @@ func TestPlanned(t *testing.T) {
 		probe Probe
 		want  time.Duration
 	}{
-		"none":     {Probe{Ladder: steps}, 0},
+		"none": {Probe{Ladder: steps}, 0},
+		"heartbeat, a window of each arm": {
+			Probe{Heartbeat: &Heartbeat{Rate: 1, Window: time.Minute}, Arms: []Arm{{}, {}}}, 2 * (10*time.Second + time.Minute),
+		},
 		"one arm":  {Probe{Ladder: steps, Arms: []Arm{{}}}, 3*42*time.Second - 2*time.Second},
 		"two arms": {Probe{Ladder: steps, Arms: []Arm{{}, {Rates: []float64{1}}}}, 4*42*time.Second - 2*time.Second},
 		"too long": {Probe{Ladder: long, Arms: []Arm{{}}}, math.MaxInt64},

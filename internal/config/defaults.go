@@ -45,7 +45,23 @@ func (t *Target) UnmarshalYAML(node *yaml.Node) error {
 func (p *Probe) UnmarshalYAML(node *yaml.Node) error {
 	type plain Probe
 	*p = DefaultProbe()
+	var said struct {
+		Heartbeat yaml.Node `yaml:"heartbeat"`
+	}
+	if err := node.Decode(&said); err != nil {
+		return err
+	}
+	if !said.Heartbeat.IsZero() {
+		p.Ladder, p.Schedule = Ladder{}, Schedule{}
+	}
 	return node.Decode((*plain)(p))
+}
+
+// UnmarshalYAML sets the default and then what the file says.
+func (h *Heartbeat) UnmarshalYAML(node *yaml.Node) error {
+	type plain Heartbeat
+	*h = Heartbeat{Window: time.Minute}
+	return node.Decode((*plain)(h))
 }
 
 // UnmarshalYAML sets the defaults, a whole day, and then what the file says.

@@ -5,8 +5,10 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -67,6 +69,7 @@ func structs() map[string]any {
 		"probes[].workload":             probe.Workload,
 		"probes[].pacing":               probe.Pacing,
 		"probes[].ladder":               probe.Ladder,
+		"probes[].heartbeat":            Heartbeat{Window: time.Minute},
 		"probes[].slo":                  probe.SLO,
 		"probes[].timeouts":             probe.Timeouts,
 		"Lengths":                       Length{},
@@ -183,6 +186,7 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 			places[section] = []string{path}
 		}
 	}
+	places["probes[].heartbeat"] = []string{"probes.2.heartbeat"} // the example's first probe is none
 	removed := 0
 	for section, paths := range places {
 		for _, r := range d.rows[section] {
@@ -210,7 +214,7 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 			}
 		}
 	}
-	if removed != 14 {
+	if removed != 15 {
 		t.Errorf("%d keys were removed", removed)
 	}
 }
@@ -219,11 +223,10 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 func find(tree map[string]any, path string) map[string]any {
 	var at any = tree
 	for part := range strings.SplitSeq(path, ".") {
-		switch part {
-		case "":
-		case "0":
-			at = at.([]any)[0]
-		default:
+		if list, is := at.([]any); is {
+			i, _ := strconv.Atoi(part)
+			at = list[i]
+		} else if part != "" {
 			at = at.(map[string]any)[part]
 		}
 	}

@@ -120,6 +120,6 @@ func Location(name string) (*time.Location, error) {
 // the load is offered through warm-up and window, and may go on until the drain
 // limit.
 func (p Probe) StepCost(rate float64) int {
-	l := p.Ladder
+	l := p.Steps()
 	return int(math.Ceil(rate * (l.Warmup + l.Window + l.Drain).Seconds()))
 }

@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +34,8 @@ type diary struct {
 	begins map[string][]time.Duration
 	ends   map[string][]time.Duration
 	last   map[string]*prober.RunResult
-	now    int // runs under way
+	steps  []*prober.StepResult // of all probes
+	now    int                  // runs under way
 	most   int
 }
 
@@ -55,6 +59,19 @@ func (d *diary) RunEnded(r *prober.RunResult) {
 	d.ends[r.Probe] = append(d.ends[r.Probe], time.Since(d.epoch))
 	d.last[r.Probe] = r
 	d.now--
+}
+
+func (d *diary) StepEnded(r *prober.StepResult) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.steps = append(d.steps, r)
+}
+
+// beats are the windows of the heartbeat that have ended.
+func (d *diary) beats() []*prober.StepResult {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(d.steps), func(r *prober.StepResult) bool { return r.Probe != "beat" })
 }
 
 func (d *diary) begun(probe string) []time.Duration {
@@ -159,6 +176,8 @@ type bubble struct {
 	*journal
 	cfg     *config.Config // what the next reload finds
 	replica *simulator.Replica
+	down    atomic.Bool  // no connection can be made
+	looks   atomic.Int32 // how often /v1/models was asked for
 }
 
 func inBubble(t *testing.T, cfg *config.Config, test func(b *bubble)) {
@@ -176,13 +195,24 @@ func inBubbleFrom(t *testing.T, start time.Time, o Options, cfg *config.Config, 
 		ctx, end := context.WithCancel(t.Context())
 		b := &bubble{cfg: cfg, diary: newDiary(), journal: &journal{}}
 		b.replica = simulator.NewReplica(ctx, simulator.Options{Parameters: simulator.FieldReport()})
-		server := &http.Server{Handler: b.replica}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			if q.URL.Path == "/v1/models" {
+				b.looks.Add(1)
+			}
+			b.replica.ServeHTTP(w, q)
+		})}
 		go func() { _ = server.Serve(listener) }()
 
 		o.Load = func() (*config.Config, error) { return b.cfg, nil }
 		o.Registry, o.Observer = prometheus.NewRegistry(), b.diary
 		o.Logger = slog.New(slog.NewJSONHandler(b.journal, nil))
-		o.Prober = prober.Options{Dial: listener.DialContext, Synthetic: true}
+		dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+			if b.down.Load() {
+				return nil, syscall.ECONNREFUSED
+			}
+			return listener.DialContext(ctx, network, address)
+		}
+		o.Prober = prober.Options{Dial: dial, Synthetic: true}
 		b.Daemon = New(o)
 		if err := b.Reload(); err != nil {
 			t.Fatal(err)
@@ -196,12 +226,16 @@ func inBubbleFrom(t *testing.T, start time.Time, o Options, cfg *config.Config, 
 	})
 }
 
+func (b *bubble) metricsPage() string {
+	w := httptest.NewRecorder()
+	b.page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return w.Body.String()
+}
+
 // value is a series on the daemon's page of metrics.
 func (b *bubble) value(t *testing.T, series string) float64 {
 	t.Helper()
-	page := httptest.NewRecorder()
-	b.page.ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	for line := range strings.Lines(page.Body.String()) {
+	for line := range strings.Lines(b.metricsPage()) {
 		if text, found := strings.CutPrefix(line, series+" "); found {
 			x, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 			if err != nil {

@@ -124,7 +124,7 @@ func (d *Daemon) Reload() (err error) {
 	for name, p := range next {
 		if d.probes[name] != p {
 			d.page.Add(p.metrics)
-			d.wait.Go(p.repeat)
+			d.wait.Go(p.goOn)
 		}
 	}
 	d.cfg, d.probes = cfg, next

@@ -55,6 +55,9 @@ func (d *Daemon) runNow(name string) answer {
 	if p == nil {
 		return refusal
 	}
+	if p.definition.probe.Heartbeat != nil {
+		return answer{http.StatusConflict, fmt.Sprintf("probe %q is a heartbeat, which is always under way", name)}
+	}
 	if now := time.Now(); !p.account.Affords(now, p.firstStep()) {
 		return answer{http.StatusConflict, fmt.Sprintf(
 			"the budget of probe %q, of which %s are spent, does not bear the first step; it is renewed at %s",

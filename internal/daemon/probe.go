@@ -44,17 +44,21 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition) (*probe, er
 	c := definition.probe
 	p := &probe{
 		definition: definition, metrics: collector.NewProbe(cfg, c), turns: &d.turns, log: d.o.Logger.With("probe", c.Name),
-		replicas: definition.replicas(), state: newState(), hard: d.hard,
-	}
-	if err := p.plan(d.o.Past); err != nil {
-		return nil, fmt.Errorf("probe %q: %w", c.Name, err)
+		replicas: replicasOf(c.Arms, definition.targets), state: newState(), hard: d.hard,
 	}
 	o := d.o.Prober
-	observers := prober.Observers{p.metrics, spending{probe: p}}
+	observers := prober.Observers{p.metrics}
 	if d.o.Observer != nil {
 		observers = append(observers, d.o.Observer)
 	}
-	o.Logger, o.Observer, o.Before = d.o.Logger, observers, p.afford
+	if c.Heartbeat == nil {
+		if err := p.plan(d.o.Past); err != nil {
+			return nil, fmt.Errorf("probe %q: %w", c.Name, err)
+		}
+		observers = append(observers, spending{probe: p})
+		o.Before = p.afford
+	}
+	o.Logger, o.Observer = d.o.Logger, observers
 	var err error
 	if p.prober, err = prober.New(cfg, c, o); err != nil {
 		return nil, err
@@ -63,12 +67,11 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition) (*probe, er
 	return p, nil
 }
 
-// replicas are the URLs that a probe's runs use.
-func (d definition) replicas() []string {
+// replicasOf are the URLs that arms of targets use.
+func replicasOf(arms []config.Arm, targets []config.Target) []string {
 	var urls []string
-	for i, t := range d.targets {
-		n := prober.ArmOf(d.probe.Arms[i], t).Replicas
-		urls = append(urls, t.Replicas[:n]...)
+	for i, t := range targets {
+		urls = append(urls, t.Replicas[:prober.ArmOf(arms[i], t).Replicas]...)
 	}
 	slices.Sort(urls)
 	return slices.Compact(urls)
@@ -101,6 +104,15 @@ func (p *probe) plan(past func(string, time.Time) Past) (err error) {
 		p.meanTokens = prompt + output
 	}
 	return nil
+}
+
+// goOn makes runs, or the windows of a heartbeat, until the probe is stopped.
+func (p *probe) goOn() {
+	if p.definition.probe.Heartbeat != nil {
+		p.beat()
+	} else {
+		p.repeat()
+	}
 }
 
 // stop lets the run under way end early and cleanly, and no other begin.

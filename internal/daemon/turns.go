@@ -22,6 +22,7 @@ type turn struct {
 	// yields is set for a heartbeat, which is always about to give its turn up.
 	yields bool
 	taken  chan struct{} // closed when the turn has come
+	waited bool          // for another one
 }
 
 // take waits for a turn. It says false if ctx ends first.
@@ -30,6 +31,7 @@ func (t *turns) take(ctx context.Context, wanted *turn) bool {
 	t.mu.Lock()
 	t.queue = append(t.queue, wanted)
 	t.grant()
+	wanted.waited = !wanted.isTaken()
 	t.mu.Unlock()
 	select {
 	case <-wanted.taken:
