@@ -33,8 +33,8 @@ type Schedule struct {
 	Budget Budget `yaml:"budget,omitempty"`
 }
 
-// Missed is a way to treat a start that could not be kept, because the daemon was
-// down, another run held a replica, or the probe's own run was under way.
+// Missed is a way to treat a start that could not be kept, because another run
+// held a replica, the probe's own run was under way, or the daemon was down.
 type Missed string
 
 // The ways to treat missed starts.

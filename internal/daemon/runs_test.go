@@ -261,3 +261,36 @@ func TestThePastCounts(t *testing.T) {
 		b.has(t, "spent", nil, []string{"0:30:00 budget"})
 	})
 }
+
+// What the machine slept through is one start that is late and others that are
+// missed, or all missed.
+func TestAMachineThatSleeps(t *testing.T) {
+	for policy, want := range map[config.Missed]struct{ runs, missed int }{
+		config.CatchUp: {runs: 1, missed: 2},
+		config.Skip:    {runs: 0, missed: 3},
+	} {
+		c := planned("sleeper", "t", "0 * * * *", 25*time.Second)
+		c.Schedule.Missed = policy
+		midnight := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		inBubbleFrom(t, midnight, Options{}, withProbes(probeNamed("awake", 24*time.Hour)), func(b *bubble) {
+			cfg := withProbes(c)
+			p, err := b.newProbe(cfg, define(cfg, c))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.page.Add(p.metrics)
+			time.Sleep(3*time.Hour + 30*time.Minute)
+			at := &position{}
+			p.keep(at, time.Now(), midnight.Add(time.Hour)) // the timer for 1:00 has ended now
+			if n := len(b.begun("sleeper")); n != want.runs {
+				t.Errorf("%s: %d runs, want %d", policy, n, want.runs)
+			}
+			if n := b.value(t, `vllm_prober_runs_skipped_total{probe="sleeper",reason="missed"}`); int(n) != want.missed {
+				t.Errorf("%s: %g starts are missed, want %d", policy, n, want.missed)
+			}
+			if next := p.schedule.Next(at.from); !next.Equal(midnight.Add(4 * time.Hour)) {
+				t.Errorf("%s: the next start is %s, want 4:00", policy, next)
+			}
+		})
+	}
+}

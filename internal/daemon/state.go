@@ -56,14 +56,15 @@ func (p *probe) setPaused(paused bool) {
 	}
 	p.state.paused = paused
 	p.metrics.SetPaused(paused)
-	p.log.Info("pause", "paused", paused)
 	if paused {
+		p.log.Info("probe paused")
 		select { // what was meant for an earlier pause
 		case <-p.state.resumed:
 		default:
 		}
 		return
 	}
+	p.log.Info("probe resumed")
 	select {
 	case p.state.resumed <- struct{}{}:
 	default:
