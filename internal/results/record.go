@@ -43,7 +43,10 @@ type beginning struct {
 type ending struct {
 	EndedAt time.Time         `json:"ended_at,omitzero"`
 	Models  []prober.ArmModel `json:"models,omitempty"`
-	Err     string            `json:"error,omitempty"`
+	// Answers and Comparison are what the run's searches and its experiment found.
+	Answers    []prober.Answer    `json:"answers,omitempty"`
+	Comparison *prober.Comparison `json:"comparison,omitempty"`
+	Err        string             `json:"error,omitempty"`
 }
 
 // Version is that of a program.
@@ -95,9 +98,16 @@ func stepOf(r *prober.StepResult) Step {
 	return kept
 }
 
+// endingOf is what is kept of a run when it has ended.
+func endingOf(r *prober.RunResult) ending {
+	return ending{EndedAt: r.EndedAt, Models: r.Models, Answers: r.Answers, Comparison: r.Comparison, Err: r.Err}
+}
+
 // Result is the result of the run that is recorded.
 func (r *Record) Result() *prober.RunResult {
-	result := &prober.RunResult{Run: r.Run, EndedAt: r.EndedAt, Models: r.Models, Err: r.Err}
+	result := &prober.RunResult{
+		Run: r.Run, EndedAt: r.EndedAt, Models: r.Models, Answers: r.Answers, Comparison: r.Comparison, Err: r.Err,
+	}
 	for i := range r.Steps {
 		result.Results = append(result.Results, r.Steps[i].StepResult)
 	}

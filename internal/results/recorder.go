@@ -61,7 +61,7 @@ func (r *Recorder) RunEnded(result *prober.RunResult) {
 				return err
 			}
 		}
-		return putEnd(tx, r.run.ID, ending{EndedAt: result.EndedAt, Models: result.Models, Err: result.Err})
+		return putEnd(tx, r.run.ID, endingOf(result))
 	})
 	r.write("what retention leaves", func(tx *bbolt.Tx) error { return r.store.retention.apply(tx, time.Now()) })
 }

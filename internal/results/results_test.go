@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/version"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
 
@@ -96,6 +97,10 @@ func record(tb testing.TB, s *Store, probe int, at time.Time) *prober.RunResult 
 		Run: run, EndedAt: at.Add(3 * time.Minute),
 		Models:  []prober.ArmModel{{Arm: prober.Arm{Target: "t", Replicas: 2, GPUs: 2}, Model: "llama", Versions: []string{"0.32.0"}}},
 		Results: []prober.StepResult{*aStep(run, 1, 1), *aStep(run, 2, 2, prober.Broken{Promise: prober.PromiseCPU, Detail: "busy"})},
+		Answers: []prober.Answer{{Arm: prober.Arm{Target: "t"}, Capacity: &prober.Estimate{Value: 16.5, Lower: 16, Upper: 18}, Steps: 3}},
+		Comparison: &prober.Comparison{RequestRate: 18, Best: &prober.Arm{Target: "t"}, Arms: []prober.Compared{
+			{Arm: prober.Arm{Target: "t"}, Repeats: 5, ToBase: &stats.Interval{Value: 1.2, Lower: 1.1, Upper: 1.3}},
+		}},
 	}
 	r.RunStarted(run)
 	for i := range result.Results {
@@ -128,6 +133,11 @@ func TestARecordIsTheWholeRun(t *testing.T) {
 	var result prober.RunResult
 	if err := json.Unmarshal(text, &result); err != nil {
 		t.Fatal(err)
+	}
+	for field, value := range reflect.ValueOf(*want).Fields() {
+		if field.Name != "Err" && value.IsZero() {
+			t.Errorf("the run that is recorded has no %s", field.Name)
+		}
 	}
 	for i := range want.Results { // of these there are the histograms
 		want.Results[i].Measured, want.Results[i].ITL = nil, nil
