@@ -1,7 +1,7 @@
 package prober
 
 import (
-	"math"
+	"fmt"
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/stats"
@@ -59,7 +59,7 @@ func (e *experiment) next(climbers []*climber) (rate float64, more bool) {
 		for _, c := range climbers {
 			a := c.search.answer()
 			if a.Capacity == nil {
-				e.err = "the capacity of arm " + c.arm.describe() + " was not found: " + a.Err
+				e.err = fmt.Sprintf("the capacity of arm %s with %d of its replicas was not found: %s", a.Arm.Target, a.Arm.Replicas, a.Err)
 				return 0, false
 			}
 			e.rate = max(e.rate, a.Capacity.Upper)
@@ -100,7 +100,7 @@ func (e *experiment) result() *Comparison {
 				compared.Throughput += x
 			}
 		}
-		compared.Throughput /= math.Max(float64(compared.Repeats), 1)
+		compared.Throughput /= max(float64(compared.Repeats), 1)
 		if ratio, ok := stats.PairedRatio(e.found[0].rounds, f.rounds, confidence); ok && i > 0 {
 			compared.ToBase = &ratio
 		}

@@ -1,7 +1,6 @@
 package prober
 
 import (
-	"strconv"
 	"time"
 
 	"vllm_prober/internal/config"
@@ -15,15 +14,6 @@ type Arm struct {
 	GPUs     int `json:"gpus"`
 	// BatchSize is the declared one; 0 is undeclared.
 	BatchSize int `json:"batch_size,omitempty"`
-}
-
-// describe names an arm for people.
-func (a Arm) describe() string {
-	text := a.Target
-	if a.Replicas > 0 {
-		text += " with " + strconv.Itoa(a.Replicas) + " of its replicas"
-	}
-	return text
 }
 
 // Run is one execution of a probe, as far as it is known when it begins.

@@ -37,16 +37,15 @@ type stepRun struct {
 	// the load sets it.
 	window time.Duration
 
-	inFlight []atomic.Int64 // by replica
-	total    atomic.Int64
 	// holds counts what the load has to go on for: the measured requests in
 	// flight, and the window. At 0 the load ends.
 	holds   atomic.Int64
 	endLoad context.CancelFunc
 
-	mu      sync.Mutex
-	tally   tally
-	flights map[*flight]struct{}
+	mu       sync.Mutex
+	tally    tally
+	flights  map[*flight]struct{}
+	inFlight []int // by replica
 }
 
 // flight is a request in flight.
@@ -81,7 +80,7 @@ type ended struct {
 func (s *stepRun) run(hard, soft context.Context) *StepResult {
 	s.step.StartedAt = time.Now()
 	s.window = s.step.Window
-	s.inFlight = make([]atomic.Int64, len(s.arm.replicas))
+	s.inFlight = make([]int, len(s.arm.replicas))
 	s.flights = map[*flight]struct{}{}
 	s.tally = tally{
 		result:   StepResult{Step: s.step, Outcomes: map[Phase]map[Outcome]int{}, ITL: &Histogram{}},
@@ -141,8 +140,6 @@ func (s *stepRun) offer(load, flying context.Context, flights *sync.WaitGroup) {
 		if !s.admit(f, phase) {
 			continue
 		}
-		replica := f.replica
-		s.inFlight[replica].Add(1)
 		s.observer.RequestSent(s.step)
 		id := fmt.Sprintf("%s-%d-%d", s.step.RunID, s.step.Number, number)
 		ask := func() { s.request(flying, f, phase, request, id) }
@@ -223,20 +220,20 @@ func (s *stepRun) admit(f *flight, phase Phase) bool {
 	if phase == Window {
 		s.tally.result.Offered++
 	}
-	if s.total.Load() >= int64(s.probe.MaxInFlight) {
+	if len(s.flights) >= s.probe.MaxInFlight {
 		s.tally.result.Dropped++
 		return false
 	}
-	s.total.Add(1)
 	if phase == Window {
 		s.holds.Add(1)
 	}
 	f.replica = s.pick()
+	s.inFlight[f.replica]++
 	s.flights[f] = struct{}{}
 	return true
 }
 
-// pick chooses the next request's replica.
+// pick chooses the next request's replica. The step's lock is held.
 func (s *stepRun) pick() int {
 	n := len(s.arm.replicas)
 	turn := s.next
@@ -246,7 +243,7 @@ func (s *stepRun) pick() int {
 	}
 	best := turn
 	for i := range n {
-		if at := (turn + i) % n; s.inFlight[at].Load() < s.inFlight[best].Load() {
+		if at := (turn + i) % n; s.inFlight[at] < s.inFlight[best] {
 			best = at
 		}
 	}
@@ -263,9 +260,8 @@ func (s *stepRun) request(ctx context.Context, f *flight, phase Phase, request w
 	obs.Phase = phase
 	obs.since(s.begin)
 
-	s.inFlight[f.replica].Add(-1)
-	s.total.Add(-1)
 	s.mu.Lock()
+	s.inFlight[f.replica]--
 	delete(s.flights, f)
 	s.tally.add(f.replica, Good(s.probe.SLO, &obs), &obs, gaps)
 	s.mu.Unlock()

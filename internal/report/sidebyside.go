@@ -112,7 +112,7 @@ func sideBySide(arms []prober.Arm, rates []float64, cells map[cell][]*prober.Ste
 				x, has := valueAt(m, cells[cell{a, rate}])
 				row = append(row, shown(has, "%.*f", m.digits, x))
 				if i > 0 {
-					row = append(row, shown(has && hasBase && base > 0, "%+.1f%%", (x/base-1)*100))
+					row = append(row, shown(has && hasBase && base > 0, "%s", percent(x/base)))
 				}
 			}
 		}

@@ -7,15 +7,18 @@ import (
 	"time"
 )
 
+// reported is a latency of the field report.
+type reported struct {
+	gpus         int
+	rate         float64
+	milliseconds float64
+	off          float64 // a share
+}
+
 // What the field report published of its sweep, with how far the simulator may be
 // off. Where it has a figure for each of two batch sizes, this is their mean.
 var (
-	reportedTTFT = []struct {
-		gpus         int
-		rate         float64
-		milliseconds float64
-		off          float64
-	}{
+	reportedTTFT = []reported{
 		// The first stands 10 ms below the line that the others make: at the TPOT
 		// that the report gives for it, it is less than the two and a half
 		// iterations that a request waits in the mean.
@@ -28,12 +31,7 @@ var (
 		// 7 ms less than 4 GPUs at 40 have, where each GPU gets as much.
 		{1, 10, 90, 0.10},
 	}
-	reportedTPOT = []struct {
-		gpus         int
-		rate         float64
-		milliseconds float64
-		off          float64
-	}{
+	reportedTPOT = []reported{
 		{4, 10, 28.7, 0.02},
 		{4, 60, 47.5, 0.10},
 		{1, 10, 38.8, 0.10},
