@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/stats"
 )
 
 // Saturation answers whether an arm got more requests than it can bear for ever.
@@ -81,7 +82,7 @@ func (j judgement) isOpen(requests []seen) bool {
 // method of batch means (Law and Carson, Operations Research 27(5), 1979), of
 // which one mean in ten lies outside of the interval.
 func (j judgement) isAttainmentClear(requests []seen) bool {
-	const parts, t = 10, 1.833 // the 95th percentile of Student's t with 9 degrees of freedom
+	const parts, confidence = 10, 0.9
 	var good, all [parts]float64
 	for _, r := range requests {
 		if part := int((r.intended - j.warmup) * parts / j.window); r.intended >= j.warmup && part < parts && r.outcome != "" {
@@ -100,14 +101,8 @@ func (j judgement) isAttainmentClear(requests []seen) bool {
 	if len(shares) < parts/2 {
 		return false
 	}
-	mean, variance := 0.0, 0.0
-	for _, x := range shares {
-		mean += x / float64(len(shares))
-	}
-	for _, x := range shares {
-		variance += (x - mean) * (x - mean) / float64(len(shares)-1)
-	}
-	return math.Abs(mean-j.attainment) > t*math.Sqrt(variance/float64(len(shares)))
+	mean, ok := stats.Mean(shares, confidence)
+	return ok && mean.Excludes(j.attainment)
 }
 
 // saturation judges each replica, and then all together, which shows less

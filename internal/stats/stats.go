@@ -20,11 +20,23 @@ type Interval struct {
 // Excludes says whether the interval lies to one side of x.
 func (i Interval) Excludes(x float64) bool { return i.Lower > x || i.Upper < x }
 
+// Mean is the mean of independent samples, with Student's interval (Gosset,
+// Biometrika 6(1), 1908). confidence lies between 0 and 1. It says false with
+// fewer than two samples.
+func Mean(samples []float64, confidence float64) (Interval, bool) {
+	if len(samples) < 2 {
+		return Interval{}, false
+	}
+	n := float64(len(samples))
+	mean, deviation := stat.MeanStdDev(samples, nil)
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+confidence)/2) * deviation / math.Sqrt(n)
+	return Interval{mean, mean - half, mean + half}, true
+}
+
 // PairedRatio is how many times of a figure's base it is, from pairs that were
 // measured one after the other, so that what drifts meets both: the geometric mean
-// of their ratios, with Student's interval for the mean of the logarithms (the
-// paired t test; Gosset, Biometrika 6(1), 1908). confidence lies between 0 and 1.
-// Pairs that are not positive are left out; it says false with fewer than two left.
+// of their ratios, by the Mean of the logarithms (the paired t test). Pairs that
+// are not positive are left out; it says false with fewer than two left.
 func PairedRatio(base, figure []float64, confidence float64) (Interval, bool) {
 	var logs []float64
 	for i := range min(len(base), len(figure)) {
@@ -32,11 +44,9 @@ func PairedRatio(base, figure []float64, confidence float64) (Interval, bool) {
 			logs = append(logs, math.Log(figure[i]/base[i]))
 		}
 	}
-	if len(logs) < 2 {
+	mean, ok := Mean(logs, confidence)
+	if !ok {
 		return Interval{}, false
 	}
-	n := float64(len(logs))
-	mean, deviation := stat.MeanStdDev(logs, nil)
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+confidence)/2) * deviation / math.Sqrt(n)
-	return Interval{math.Exp(mean), math.Exp(mean - half), math.Exp(mean + half)}, true
+	return Interval{math.Exp(mean.Value), math.Exp(mean.Lower), math.Exp(mean.Upper)}, true
 }

@@ -26,6 +26,19 @@ func TestPairedRatio(t *testing.T) {
 	}
 }
 
+// By hand: the deviation of 1, 2 and 3 is 1, and Student's 95th percentile with 2
+// degrees of freedom 2.9200.
+func TestMean(t *testing.T) {
+	got, ok := Mean([]float64{1, 2, 3}, 0.9)
+	half := 2.9200 / math.Sqrt(3)
+	if !ok || got.Value != 2 || math.Abs(got.Lower-(2-half)) > 1e-4 || math.Abs(got.Upper-(2+half)) > 1e-4 {
+		t.Errorf("%v, want 2 ± %g", got, half)
+	}
+	if got, ok := Mean([]float64{1}, 0.9); ok {
+		t.Errorf("one sample: %v", got)
+	}
+}
+
 func TestTooFewPairsSayNothing(t *testing.T) {
 	for name, pairs := range map[string][2][]float64{
 		"none": {nil, nil}, "one": {{1}, {2}}, "one of two is nothing": {{1, 0}, {2, 2}}, "of unequal length": {{1}, {2, 3}},
