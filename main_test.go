@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,9 +9,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"vllm_prober/internal/golden"
+)
 
 // output is what a process under test writes; tests read it while it runs.
 type output struct {
@@ -80,27 +79,6 @@ func (p *process) eventually(what string, holds func() bool) {
 	}
 }
 
-// golden compares a text with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("differs from %s (go test -update writes it anew); got:\n%s", path, got)
-	}
-}
-
 // write writes a file into a folder of the test's own and returns its path.
 func write(t *testing.T, name, text string) string {
 	t.Helper()
@@ -122,7 +100,7 @@ func TestHelp(t *testing.T) {
 			if status := p.wait(); status != 0 {
 				t.Errorf("status %d, stderr %s", status, p.stderr.String())
 			}
-			golden(t, "help/"+name+".txt", p.stdout.String())
+			golden.Check(t, "help/"+name+".txt", p.stdout.String())
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/common/version"
 
+	"vllm_prober/internal/golden"
 	"vllm_prober/internal/results"
 	"vllm_prober/internal/simulator"
 	"vllm_prober/prober"
@@ -91,7 +92,7 @@ func TestRunsOfTheRecords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := text(t, append([]string{"runs", "--storage.path=" + folder}, args...)...)
-			golden(t, "runs/"+name+".txt", strings.NewReplacer(
+			golden.Check(t, "runs/"+name+".txt", strings.NewReplacer(
 				configuration, "(the configuration)\n", "revision "+version.GetRevision(), "revision 123abc",
 			).Replace(got))
 		})

@@ -3,20 +3,16 @@ package collector
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"iter"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"vllm_prober/internal/golden"
 	"vllm_prober/prober"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // past are steps of two probes over two hours, an invalid one among them.
 func past(yield func(*prober.StepResult, error) bool) {
@@ -45,19 +41,7 @@ func TestBackfill(t *testing.T) {
 	if err := Backfill(&b, past); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", "backfill.txt")
-	if *update {
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Errorf("differs from %s (go test -update writes it anew); got:\n%s", path, b.String())
-	}
+	golden.Check(t, "backfill.txt", b.String())
 	checkOpenMetrics(t, b.String())
 	for _, line := range []string{ // worked out by hand
 		`vllm_prober_step_throughput_requests_per_second{batch_size="16",gpus="8",probe="p",request_rate="20",target="t"} 19.0 3660.25`,

@@ -3,16 +3,15 @@ package config
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"vllm_prober/internal/golden"
+)
 
 // Each file of testdata/mistakes is wrong in exactly the lines that its comments
 // say, and its error is the text beside it.
@@ -42,7 +41,7 @@ func TestMistakes(t *testing.T) {
 			if strings.Contains(got, "s3cr3t") {
 				t.Errorf("the error holds a secret:\n%s", got)
 			}
-			golden(t, strings.TrimSuffix(file, ".yml")+".txt", got)
+			golden.Check(t, strings.TrimPrefix(strings.TrimSuffix(file, ".yml"), "testdata/")+".txt", got)
 		})
 	}
 }
@@ -66,21 +65,5 @@ func checkLines(t *testing.T, text []byte, mistakes *Error) {
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("reported are the lines %d, wrong are %d:\n%v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)), mistakes)
-	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

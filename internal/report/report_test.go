@@ -4,18 +4,14 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/golden"
 	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // result is a run of two batch sizes on 4 GPUs and one on 1, with a step that is
 // withheld, one that has failures and one that the drain limit cut.
@@ -82,19 +78,7 @@ func written(t *testing.T, format Format) string {
 func TestWrite(t *testing.T) {
 	for _, format := range Formats() {
 		t.Run(format, func(t *testing.T) {
-			got, path := written(t, Format(format)), filepath.Join("testdata", "result."+format)
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("differs from %s (go test -update writes it anew); got:\n%s", path, got)
-			}
+			golden.Check(t, "result."+format, written(t, Format(format)))
 		})
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"vllm_prober/internal/golden"
 )
 
 // A request for four tokens, without the usage in each chunk: short bytes.
@@ -123,7 +125,7 @@ func TestTheBytesOfFaults(t *testing.T) {
 	for _, f := range []Fault{NoFault, Reasoning, NoUsage, NotStreamed} {
 		show(f, "/v1/chat/completions", fourTokensChat)
 	}
-	golden(t, "faults.txt", strings.ReplaceAll(text.String(), `\"`, `"`))
+	golden.Check(t, "faults.txt", strings.ReplaceAll(text.String(), `\"`, `"`))
 }
 
 // brief leaves out what is the same in each event and in each answer's header.
