@@ -17,6 +17,7 @@ import (
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/progress"
+	"vllm_prober/internal/replica"
 	"vllm_prober/internal/report"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
@@ -132,6 +133,10 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 	}
 	_ = logging.Level.Set("error") // the progress says it
 	logger := promslog.New(logging)
+	watcher, err := replica.NewWatcher(cfg, probe, nil, logger)
+	if err != nil {
+		return err
+	}
 	observers := prober.Observers{progress.New(env.stderr, isTerminal(env.stderr))}
 	if f.storage != "" {
 		records, err := results.Open(f.storage, results.Retention{}, logger)
@@ -145,29 +150,13 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		}
 		observers = append(observers, recorder)
 	}
-	p, err := prober.New(cfg, probe, prober.Options{Observer: observers, Logger: logger})
+	p, err := prober.New(cfg, probe, prober.Options{Observer: observers, Logger: logger, Watcher: watcher})
 	if err != nil {
 		return err
 	}
 	ctx, cut := context.WithCancel(context.Background())
 	defer cut()
-	go func() {
-		for stopping := false; ; {
-			select {
-			case s := <-env.signals:
-				switch {
-				case s == syscall.SIGHUP:
-				case stopping:
-					cut()
-				default:
-					stopping = true
-					p.Stop()
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	go endBySignals(ctx, env, p.Stop, cut)
 	result, err := p.Run(ctx)
 	if len(result.Results) > 0 || report.Format(f.output) == report.JSON {
 		if werr := report.Write(env.stdout, report.Format(f.output), result); werr != nil {
@@ -175,6 +164,26 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		}
 	}
 	return err
+}
+
+// endBySignals stops a run at the first signal and cuts it at the second, until ctx
+// ends.
+func endBySignals(ctx context.Context, env environment, stop, cut func()) {
+	for stopping := false; ; {
+		select {
+		case s := <-env.signals:
+			switch {
+			case s == syscall.SIGHUP:
+			case stopping:
+				cut()
+			default:
+				stopping = true
+				stop()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func isTerminal(w io.Writer) bool {

@@ -38,6 +38,13 @@ func (o Observers) StepEnded(r *StepResult) {
 	}
 }
 
+// GuardTripped implements Observer.
+func (o Observers) GuardTripped(t Trip) {
+	for _, each := range o {
+		each.GuardTripped(t)
+	}
+}
+
 // RunEnded implements Observer.
 func (o Observers) RunEnded(r *RunResult) {
 	for _, each := range o {
@@ -63,6 +70,9 @@ func (Silent) RequestEnded(Step, *Observation) {}
 
 // StepEnded implements Observer.
 func (Silent) StepEnded(*StepResult) {}
+
+// GuardTripped implements Observer.
+func (Silent) GuardTripped(Trip) {}
 
 // RunEnded implements Observer.
 func (Silent) RunEnded(*RunResult) {}

@@ -26,6 +26,7 @@ func (k *checks) probe(p *Probe, path string) {
 	k.notNegative(p.SLO.TPOT, path+".slo.tpot")
 	k.notNegative(p.SLO.E2E, path+".slo.e2e")
 	k.need(p.SLO.Attainment > 0 && p.SLO.Attainment <= 1, path+".slo.attainment", number(p.SLO.Attainment), "above 0, up to 1")
+	k.guard(&p.Guard, path+".guard")
 	k.timeouts(p.Timeouts, path+".timeouts")
 	k.need(p.MaxInFlight >= 1, path+".max_in_flight", strconv.Itoa(p.MaxInFlight), "1 or more")
 	k.positive(p.MaxSendLag, path+".max_send_lag")

@@ -72,6 +72,8 @@ type Probe struct {
 	Compare *Compare `yaml:"compare,omitempty"`
 	// SLO is what a good request keeps.
 	SLO SLO `yaml:"slo,omitempty"`
+	// Guard keeps the probe from harming what others use.
+	Guard Guard `yaml:"guard"`
 	// Timeouts end a request that makes no progress.
 	Timeouts Timeouts `yaml:"timeouts"`
 	// MaxInFlight is the cap on requests in flight. Reaching it drops arrivals

@@ -52,6 +52,14 @@ probes:
   search: {max_window: 5m, max_rate: 50, max_steps: 9}
   compare: {by: batch_size, at: saturation, repeats: 4}
   slo: {ttft: 500ms, tpot: 50ms, e2e: 10s, attainment: 0.5}
+  guard:
+    waiting_requests: 0
+    foreign_requests_running: 8
+    kv_cache_usage_ratio: 0.9
+    preemptions_per_second: 0.5
+    error_ratio: 0.25
+    action: wait
+    wait_at_most: 1h
   timeouts: {connect: 1s, first_token: 20s, stall: 5s, total: 1m}
   max_in_flight: 100
   max_send_lag: 1500us
@@ -104,9 +112,13 @@ func everyKeyConfig(folder string) *Config {
 				Rates: []float64{1, 2.5, 4}, Warmup: 0, Window: time.Minute, Drain: 90 * time.Second, Cooldown: 500 * time.Millisecond,
 				Repeats: 3,
 			},
-			Search:      &Search{MaxWindow: 5 * time.Minute, MaxRate: 50, MaxSteps: 9},
-			Compare:     &Compare{By: ByBatchSize, At: AtSaturation, Repeats: 4},
-			SLO:         SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second, Attainment: 0.5},
+			Search:  &Search{MaxWindow: 5 * time.Minute, MaxRate: 50, MaxSteps: 9},
+			Compare: &Compare{By: ByBatchSize, At: AtSaturation, Repeats: 4},
+			SLO:     SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second, Attainment: 0.5},
+			Guard: Guard{
+				WaitingRequests: new(0.), ForeignRequestsRunning: new(8.), KVCacheUsageRatio: new(0.9),
+				PreemptionsPerSecond: new(0.5), ErrorRatio: new(0.25), Action: Wait, WaitAtMost: time.Hour,
+			},
 			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
 			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,
 		}, replay},
@@ -140,6 +152,9 @@ func TestEveryKeyLeavesNoDefault(t *testing.T) {
 	visit = func(value, fallback reflect.Value) {
 		if value.Kind() == reflect.Pointer {
 			value, fallback = value.Elem(), reflect.Zero(value.Type().Elem())
+			if value.Kind() != reflect.Struct {
+				return
+			}
 		}
 		for i := range value.NumField() {
 			at := value.Type().String() + "." + value.Type().Field(i).Name
@@ -193,6 +208,7 @@ probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1, 2, 4]}}]
 			Pacing:      Pacing{Process: Poisson},
 			Ladder:      Ladder{Rates: []float64{1, 2, 4}, Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second, Repeats: 1},
 			SLO:         SLO{Attainment: 0.9},
+			Guard:       Guard{Action: AbortStep, WaitAtMost: 5 * time.Minute},
 			Timeouts:    Timeouts{Connect: 5 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 5 * time.Minute},
 			MaxInFlight: 4096, MaxSendLag: 10 * time.Millisecond,
 		}},

@@ -67,6 +67,7 @@ func structs() map[string]any {
 		"probes[].search":    DefaultSearch(),
 		"probes[].compare":   DefaultCompare(),
 		"probes[].slo":       probe.SLO,
+		"probes[].guard":     probe.Guard,
 		"probes[].timeouts":  probe.Timeouts,
 		"Lengths":            Length{},
 		"Lengths, uniform":   UniformTokens{},

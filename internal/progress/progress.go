@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"vllm_prober/internal/config"
 	"vllm_prober/internal/report"
 	"vllm_prober/prober"
 )
@@ -105,6 +106,16 @@ func (b *Bar) StepEnded(r *prober.StepResult) {
 	fmt.Fprintf(b.out, "%s  %s\n", b.title(), summary(r))
 }
 
+// GuardTripped implements prober.Observer. That a step was aborted stands in its
+// own line.
+func (b *Bar) GuardTripped(t prober.Trip) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t.Action == config.Wait {
+		fmt.Fprintf(b.out, "the guard waits: %s\n", &t)
+	}
+}
+
 // RunEnded implements prober.Observer.
 func (b *Bar) RunEnded(r *prober.RunResult) {
 	took := r.EndedAt.Sub(r.StartedAt).Round(time.Second)
@@ -147,6 +158,9 @@ func (b *Bar) draw() {
 
 // summary is a step's result in one line.
 func summary(r *prober.StepResult) string {
+	if r.Guard != nil {
+		return report.Note(r)
+	}
 	text := fmt.Sprintf("%.2f done/s", r.Throughput)
 	if r.Saturated == prober.Saturated {
 		text += ", saturated"
