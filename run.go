@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/prepare"
 	"vllm_prober/internal/progress"
 	"vllm_prober/internal/replica"
 	"vllm_prober/internal/report"
@@ -28,6 +29,7 @@ type runFlags struct {
 	file, probe string
 	output      string
 	storage     string
+	commands    bool
 
 	targets    []string
 	rates      string
@@ -45,6 +47,7 @@ func addRun(app *kingpin.Application, commands map[string]command) {
 	cmd.Flag("output", "The form of the result: "+strings.Join(report.Formats(), ", ")+".").
 		Default(string(report.Table)).EnumVar(&f.output, report.Formats()...)
 	cmd.Flag("storage.path", "The folder to keep a record of the run in; without it none is kept.").StringVar(&f.storage)
+	addCommands(cmd, &f.commands)
 	cmd.Flag("target", "Base URL of a replica, such as http://127.0.0.1:8000; again for each further replica.").
 		PlaceHolder("URL").StringsVar(&f.targets)
 	cmd.Flag("rates", "Request rates, rising, in requests per second: 10,20,30.").StringVar(&f.rates)
@@ -79,7 +82,7 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 		if len(f.targets) > 0 || f.rates != "" {
 			return nil, config.Probe{}, errors.New("--config.file and --target with --rates are two ways to say the same: give one")
 		}
-		cfg, err := config.Load(f.file)
+		cfg, err := load(f.file, f.commands)
 		if err != nil {
 			return nil, config.Probe{}, err
 		}
@@ -150,7 +153,9 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		}
 		observers = append(observers, recorder)
 	}
-	p, err := prober.New(cfg, probe, prober.Options{Observer: observers, Logger: logger, Watcher: watcher})
+	p, err := prober.New(cfg, probe, prober.Options{
+		Observer: observers, Logger: logger, Watcher: watcher, Prepare: prepare.New(watcher, logger),
+	})
 	if err != nil {
 		return err
 	}

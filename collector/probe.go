@@ -21,6 +21,8 @@ const namespace = "vllm_prober"
 // took always belong together, and an invalid step leaves no latency behind.
 // What tells of the present moves with it.
 type Probe struct {
+	prober.Silent
+
 	ttft, tpot, itl, e2e *prometheus.HistogramVec
 	sendLag              prometheus.Histogram
 

@@ -41,23 +41,28 @@ func shortNumber(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
 // guardLook is how often the guard looks whether its limits are kept again.
 const guardLook = time.Second
 
+// guardWait is how to wait for the guard's limits to be kept.
+type guardWait struct {
+	told     bool // the trip of the limit was told before
+	onlySeen bool // what cannot be seen is no reason to wait
+}
+
 // within waits until the arms' replicas keep the guard's limits, for at most
-// wait_at_most. Its error says which limit they did not keep. told says that this
-// limit's trip was told before.
-func (p *Prober) within(ctx context.Context, told bool, arms ...Arm) error {
-	if p.o.Watcher == nil {
+// wait_at_most. Its error says which limit they did not keep.
+func (p *Prober) within(ctx context.Context, how guardWait, arms ...Arm) error {
+	if p.o.Watcher == nil || len(arms) == 0 {
 		return nil
 	}
-	for began := time.Now(); ; told = true {
+	for began := time.Now(); ; how.told = true {
 		trip := p.o.Watcher.Check(ctx, arms)
-		if trip == nil {
-			if told {
+		if trip == nil || how.onlySeen && trip.Unseen != "" {
+			if how.told {
 				p.o.Logger.Info("guard: the limits are kept again", "probe", p.probe.Name, "waited", time.Since(began))
 			}
 			return nil
 		}
 		trip.Action = config.Wait
-		if !told {
+		if !how.told {
 			p.tripped(trip)
 		}
 		if limit := p.probe.Guard.WaitAtMost; time.Since(began) >= limit {
@@ -91,7 +96,7 @@ func (p *Prober) guardedStep(ctx context.Context, result *RunResult, next planne
 		if !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
 			return r, errStopped
 		}
-		if err := p.within(ctx, true, next.arm.Arm); err != nil {
+		if err := p.within(ctx, guardWait{told: true}, next.arm.Arm); err != nil {
 			return r, err
 		}
 		return p.makeStep(ctx, result, next, number, known, true)

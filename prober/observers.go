@@ -10,6 +10,13 @@ func (o Observers) RunStarted(r Run) {
 	}
 }
 
+// Preparing implements Observer.
+func (o Observers) Preparing(a Arm) {
+	for _, each := range o {
+		each.Preparing(a)
+	}
+}
+
 // StepStarted implements Observer.
 func (o Observers) StepStarted(s Step) {
 	for _, each := range o {
@@ -58,6 +65,9 @@ type Silent struct{}
 
 // RunStarted implements Observer.
 func (Silent) RunStarted(Run) {}
+
+// Preparing implements Observer.
+func (Silent) Preparing(Arm) {}
 
 // StepStarted implements Observer.
 func (Silent) StepStarted(Step) {}

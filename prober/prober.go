@@ -19,6 +19,8 @@ type Prober struct {
 	probe config.Probe
 	arms  []*arm
 	o     Options
+	// made is the arm whose command made the engines that run; nil is none.
+	made *arm
 	// answers are the latest of the searches for each arm.
 	answers map[Arm]Answer
 
@@ -35,6 +37,9 @@ type Options struct {
 	// Watcher looks at the replicas of the probe while they are measured; it may
 	// be nil, and there is then no guard.
 	Watcher Watcher
+	// Prepare makes an arm's engines by its command, and returns once they answer.
+	// It may be nil where no arm has one.
+	Prepare func(context.Context, Arm, config.Prepare) error
 	// Synthetic says that time is a test's: the prober then waits by Go's
 	// timers, and does not judge itself by the machine's real scheduler.
 	Synthetic bool
@@ -62,6 +67,9 @@ func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 		if err != nil {
 			return nil, fmt.Errorf("probe %q: %w", probe.Name, err)
 		}
+		if made.prepare != nil && o.Prepare == nil {
+			return nil, fmt.Errorf("probe %q: target %q: its arm has a prepare command, and commands are not enabled", probe.Name, target.Name)
+		}
 		p.arms = append(p.arms, made)
 	}
 	return p, nil
@@ -70,7 +78,7 @@ func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 func newArm(a config.Arm, target config.Target, probe config.Probe, c *client) (*arm, error) {
 	made := &arm{
 		Arm:    ArmOf(a, target),
-		target: target, rates: probe.Rates(a), balance: target.Balance, client: c,
+		target: target, rates: probe.Rates(a), balance: target.Balance, client: c, prepare: a.Prepare,
 	}
 	for _, replica := range target.Replicas[:made.Arm.Replicas] {
 		u, err := url.Parse(replica)
@@ -84,6 +92,7 @@ func newArm(a config.Arm, target config.Target, probe config.Probe, c *client) (
 
 // ArmOf says which arm a configuration means.
 func ArmOf(a config.Arm, target config.Target) Arm {
+	target = a.On(target)
 	n := a.Replicas
 	if n == 0 {
 		n = len(target.Replicas)
@@ -137,14 +146,11 @@ func (p *Prober) Remember(r *RunResult) {
 }
 
 func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) error {
+	p.made = nil
 	if err := p.preflight(ctx, result); err != nil {
 		return err
 	}
-	var arms []Arm
-	for _, a := range p.arms {
-		arms = append(arms, a.Arm)
-	}
-	if err := p.within(ctx, false, arms...); err != nil {
+	if err := p.within(ctx, guardWait{}, p.running()...); err != nil {
 		return err
 	}
 	for number := 1; ; number++ {
@@ -155,6 +161,9 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) e
 		}
 		if number > 1 && !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
 			return errStopped
+		}
+		if err := p.makeEngines(ctx, result, next.arm); err != nil {
+			return err
 		}
 		r, err := p.guardedStep(ctx, result, next, number, max(known, number))
 		if r != nil {

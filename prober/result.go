@@ -206,6 +206,8 @@ type ArmModel struct {
 // called from many goroutines at once and must return at once.
 type Observer interface {
 	RunStarted(Run)
+	// Preparing tells that an arm's command begins to make its engines.
+	Preparing(Arm)
 	StepStarted(Step)
 	RequestSent(Step)
 	RequestEnded(Step, *Observation)

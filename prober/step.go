@@ -418,5 +418,6 @@ type arm struct {
 	replicas []*url.URL
 	balance  config.Balance
 	client   *client
+	prepare  *config.Prepare // nil where its engines run already
 	model    ArmModel
 }

@@ -96,6 +96,13 @@ type Arm struct {
 	// Rates replaces the ladder's rates for this arm, for arms whose capacities
 	// lie far apart.
 	Rates []float64 `yaml:"rates,omitempty"`
+	// BatchSize and GPUsPerReplica are what Prepare makes of the target's; 0 means
+	// that it leaves them.
+	BatchSize      int `yaml:"batch_size,omitempty"`
+	GPUsPerReplica int `yaml:"gpus_per_replica,omitempty"`
+	// Prepare makes the arm's engines before its steps; nil means that they run
+	// already.
+	Prepare *Prepare `yaml:"prepare,omitempty"`
 }
 
 // Ladder is the steps of a run: every rate is held for warm-up and window, and

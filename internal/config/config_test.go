@@ -41,6 +41,9 @@ probes:
     replicas: 1
     rates: [0.5, 1]
   - target: small
+    batch_size: 64
+    gpus_per_replica: 4
+    prepare: {command: [bin/restart, "64"], env: {KEY: s3cr3t}, timeout: 1m}
   workload:
     endpoint: chat
     prompt_tokens: {uniform: {min: 100, max: 200}}
@@ -97,7 +100,11 @@ func everyKeyConfig(folder string) *Config {
 		}, small},
 		Probes: []Probe{{
 			Name: "ladder", Interval: 150 * time.Minute,
-			Arms: []Arm{{Target: "llama", Replicas: 1, Rates: []float64{0.5, 1}}, {Target: "small"}},
+			Arms: []Arm{{Target: "llama", Replicas: 1, Rates: []float64{0.5, 1}}, {
+				Target: "small", BatchSize: 64, GPUsPerReplica: 4, Prepare: &Prepare{
+					Command: []string{filepath.Join(folder, "bin/restart"), "64"}, Env: map[string]promconfig.Secret{"KEY": "s3cr3t"}, Timeout: time.Minute,
+				},
+			}},
 			Workload: Workload{
 				Endpoint:           Chat,
 				PromptTokens:       Length{Uniform: &UniformTokens{Min: 100, Max: 200}},
@@ -224,7 +231,7 @@ func TestWhatIsShownMeansTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(shown), "s3cr3t") || strings.Count(string(shown), "<secret>") != 2 {
+	if strings.Contains(string(shown), "s3cr3t") || strings.Count(string(shown), "<secret>") != 3 {
 		t.Errorf("secrets are not shown as <secret>:\n%s", shown)
 	}
 	got, err := Parse(shown, "/elsewhere/shown.yml")
@@ -235,6 +242,7 @@ func TestWhatIsShownMeansTheSame(t *testing.T) {
 	client := &want.Targets[0].HTTPClient
 	client.Authorization.Credentials = "<secret>"
 	client.HTTPHeaders.Headers["X-Key"].Secrets[0] = "<secret>"
+	want.Probes[0].Arms[1].Prepare.Env["KEY"] = "<secret>"
 	_ = yaml.Unmarshal([]byte("http://user:xxxxx@proxy:3128"), &client.ProxyURL)
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)

@@ -14,6 +14,7 @@ import (
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/prepare"
 	"vllm_prober/internal/replica"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
@@ -156,9 +157,11 @@ func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 			observers = append(observers, d.o.Observer)
 		}
 		o.Logger, o.Observer = d.o.Logger, observers
-		if o.Watcher, err = replica.NewWatcher(cfg, p, o.Dial, o.Logger); err != nil {
+		watcher, err := replica.NewWatcher(cfg, p, o.Dial, o.Logger)
+		if err != nil {
 			return nil, err
 		}
+		o.Watcher, o.Prepare = watcher, prepare.New(watcher, o.Logger)
 		if made.prober, err = prober.New(cfg, p, o); err != nil {
 			return nil, err
 		}

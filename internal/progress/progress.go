@@ -72,6 +72,15 @@ func (b *Bar) animate() {
 	}
 }
 
+// Preparing implements prober.Observer.
+func (b *Bar) Preparing(a prober.Arm) {
+	size := ""
+	if a.BatchSize > 0 {
+		size = fmt.Sprintf(", batch size %d", a.BatchSize)
+	}
+	fmt.Fprintf(b.out, "making the engines of %s, %s%s\n", a.Target, report.Count(a.GPUs, "GPU"), size)
+}
+
 // RequestSent implements prober.Observer.
 func (b *Bar) RequestSent(prober.Step) {
 	b.mu.Lock()
