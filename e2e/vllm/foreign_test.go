@@ -18,10 +18,17 @@ import (
 	"vllm_prober/prober"
 )
 
-// watched makes a run as the program does, with what watches the replicas.
+// watched makes a run of one target.
 func watched(t *testing.T, target config.Target, probe config.Probe, observer prober.Observer) (*prober.RunResult, error) {
 	t.Helper()
-	cfg := &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}}
+	return watchedAll(t, &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}}, observer)
+}
+
+// watchedAll makes a run of cfg's only probe as the program does, with what watches
+// the replicas.
+func watchedAll(t *testing.T, cfg *config.Config, observer prober.Observer) (*prober.RunResult, error) {
+	t.Helper()
+	probe := cfg.Probes[0]
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
