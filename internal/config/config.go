@@ -188,6 +188,9 @@ type Workload struct {
 	// PromptsFile replaces made prompts by those of a file: *.jsonl holds a
 	// JSON object a line, any other file a prompt a line.
 	PromptsFile string `yaml:"prompts_file,omitempty"`
+	// Priority is sent with each request: vLLM with --scheduling-policy priority
+	// takes lower ones first, and others have 0. 0 is not sent.
+	Priority int `yaml:"priority,omitempty"`
 	// ExtraBody is added to each request's JSON, for parameters of vLLM that
 	// the prober does not set itself.
 	ExtraBody JSONObject `yaml:"extra_body,omitempty"`

@@ -49,6 +49,7 @@ probes:
     prompt_tokens: {uniform: {min: 100, max: 200}}
     output_tokens: {lognormal: {median: 50.5, sigma: 0.7, min: 5, max: 90}}
     shared_prefix_tokens: 64
+    priority: -3
     extra_body: {temperature: 0.7, stop: [a, "\n\nUser:"], logit_bias: {"50256": -100}}
   pacing: {process: gamma, burstiness: 0.25}
   ladder: {rates: [1, 2.5, 4], warmup: 0s, window: 1m, drain: 90s, cooldown: 500ms, repeats: 3}
@@ -109,7 +110,7 @@ func everyKeyConfig(folder string) *Config {
 				Endpoint:           Chat,
 				PromptTokens:       Length{Uniform: &UniformTokens{Min: 100, Max: 200}},
 				OutputTokens:       Length{Lognormal: &LognormalTokens{Median: 50.5, Sigma: 0.7, Min: 5, Max: 90}},
-				SharedPrefixTokens: 64,
+				SharedPrefixTokens: 64, Priority: -3,
 				ExtraBody: JSONObject{
 					"temperature": 0.7, "stop": []any{"a", "\n\nUser:"}, "logit_bias": JSONObject{"50256": -100},
 				},
