@@ -246,9 +246,13 @@ func writeFailures(w io.Writer, r *prober.RunResult) error {
 // writeFoot says what is needed to repeat a run.
 func writeFoot(w io.Writer, r *prober.RunResult) error {
 	_, err := fmt.Fprintf(w, "\nrun %s of probe %q, seed %d", r.ID, r.Probe, r.Seed)
+	arms := make([]prober.Arm, len(r.Models))
+	for i, m := range r.Models {
+		arms[i] = m.Arm
+	}
 	for _, m := range r.Models {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "; %s: model %s, %s", m.Arm.Target, m.Model, Count(m.Arm.Replicas, "replica"))
+			_, err = fmt.Fprintf(w, "; %s: model %s, %s", armName(m.Arm, arms), m.Model, Count(m.Arm.Replicas, "replica"))
 		}
 		if err == nil && len(m.Versions) > 0 {
 			_, err = fmt.Fprintf(w, ", vLLM %s", strings.Join(m.Versions, " and "))
