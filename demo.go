@@ -64,7 +64,7 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, once bo
 		Registry: newRegistry(), Logger: logger,
 		Observer: prober.Observers{progress.New(env.stderr, isTerminal(env.stderr)), tables},
 	})
-	return serve(env, d, webFlags, time.Second, logger, tables.done)
+	return serve(env, d, cfg, webFlags, time.Second, logger, tables.done)
 }
 
 // demoProbe is the ladder of the field report.
@@ -85,7 +85,7 @@ func demoProbe() config.Probe {
 	// offered ones by a fifth.
 	p.Pacing = config.Pacing{Process: config.Constant}
 	p.SLO.TTFT, p.SLO.TPOT = 500*time.Millisecond, 50*time.Millisecond
-	p.Interval = 3 * time.Minute
+	p.Schedule.Interval = 3 * time.Minute
 	return p
 }
 

@@ -113,15 +113,13 @@ func showRun(w io.Writer, records *results.Reader, id string, format report.Form
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	if err := report.Write(w, format, r.Result()); err != nil || format == report.CSV {
+	result := r.Result()
+	if err := report.Write(w, format, result); err != nil || format == report.CSV {
 		return err
 	}
-	end := "not ended"
+	end := report.Ending(result)
 	if !r.EndedAt.IsZero() {
-		end = "ended " + r.EndedAt.Format(time.RFC3339)
-	}
-	if r.Err != "" {
-		end = r.Err
+		end = fmt.Sprintf("ended %s, %s", r.EndedAt.Format(time.RFC3339), end)
 	}
 	configuration := r.Configuration
 	if format == report.Markdown {

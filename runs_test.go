@@ -67,7 +67,7 @@ func pastRuns(t *testing.T) (folder, configuration string) {
 		recorder.StepEnded(&step)
 		if i == 0 {
 			recorder.RunEnded(&prober.RunResult{
-				Run: run, EndedAt: at.Add(100 * time.Second), Models: []prober.ArmModel{{Arm: arm, Model: "llama", Versions: []string{"0.32.0"}}},
+				Run: run, EndedAt: at.Add(100 * time.Second), Outcome: prober.RunSuccess, Models: []prober.ArmModel{{Arm: arm, Model: "llama", Versions: []string{"0.32.0"}}},
 				Results: []prober.StepResult{step},
 			})
 		}
@@ -181,7 +181,7 @@ func TestRecordsOfADaemon(t *testing.T) {
 	}
 
 	f.Close() // so that nothing new is found
-	d = serveConfig(t, config, "--storage.path="+folder)
+	d = serveConfig(t, config, "--storage.path="+folder, "--web.enable-lifecycle")
 	restored, _ := d.value(throughput)
 	if last, _ := d.value(`vllm_prober_run_last_success_timestamp_seconds{probe="p"}`); restored == 0 || last == 0 {
 		t.Errorf("after a restart the throughput is %g, the last success at %g", restored, last)

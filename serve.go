@@ -37,6 +37,7 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	addCommands(cmd, &commandsEnabled)
 	storage := &storageFlags{}
 	storage.add(cmd)
+	lifecycle := cmd.Flag("web.enable-lifecycle", "Enable /-/reload, /-/run, /-/pause, /-/resume and /-/abort.").Bool()
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		load := func() (*config.Config, error) { return load(*file, commandsEnabled) }
@@ -60,8 +61,8 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 			defer records.Close()
 			registry.MustRegister(collector.NewRecords(records))
 		}
-		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records})
-		return serve(env, d, webFlags, *grace, logger, nil)
+		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records, Lifecycle: *lifecycle})
+		return serve(env, d, cfg, webFlags, *grace, logger, nil)
 	}
 }
 
@@ -97,14 +98,16 @@ func newRegistry() *prometheus.Registry {
 // webFlags say where and how to serve HTTP.
 type webFlags = web.FlagConfig
 
-// serve runs a daemon until a signal, the failure of its web server, or what
-// comes from done ends it.
-func serve(env environment, d *daemon.Daemon, flags *webFlags, grace time.Duration, logger *slog.Logger, done <-chan error) error {
+// serve runs a daemon, with cfg to begin with, until a signal, the failure of its
+// web server, or what comes from done ends it.
+func serve(
+	env environment, d *daemon.Daemon, cfg *config.Config, flags *webFlags, grace time.Duration, logger *slog.Logger, done <-chan error,
+) error {
 	handler, err := d.Handler()
 	if err != nil {
 		return err
 	}
-	if err := d.Reload(); err != nil {
+	if err := d.Apply(cfg); err != nil {
 		return err
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}

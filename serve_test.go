@@ -105,7 +105,7 @@ func probing(replica string) string {
 targets: [{name: t, replicas: [%q]}]
 probes:
 - name: p
-  interval: 1h
+  schedule: {interval: 1h}
   arms: [{target: t}]
   workload: {output_tokens: 4}
   ladder: {rates: [20], warmup: 200ms, window: 1s, drain: 20s}
@@ -139,6 +139,11 @@ func TestServe(t *testing.T) {
 	if status, _ := d.do(http.MethodGet, "/-/reload"); status != http.StatusMethodNotAllowed {
 		t.Errorf("GET /-/reload: status %d", status)
 	}
+	for _, path := range []string{"/-/reload", "/-/run?probe=p", "/-/pause", "/-/resume", "/-/abort?probe=p"} {
+		if status, body := d.do(http.MethodPost, path); status != http.StatusForbidden || !strings.Contains(body, "--web.enable-lifecycle") {
+			t.Errorf("POST %s: status %d: %s", path, status, body)
+		}
+	}
 	d.signal(syscall.SIGTERM)
 	if status := d.wait(); status != 0 {
 		t.Errorf("status %d after SIGTERM", status)
@@ -150,11 +155,11 @@ func TestServe(t *testing.T) {
 func TestReload(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{})
 	first := probing(f.URLs[0])
-	d := serveConfig(t, first)
+	d := serveConfig(t, first, "--web.enable-lifecycle")
 	succeeded := `vllm_prober_runs_total{probe="p",result="success"}`
 	d.is(succeeded, 1)
 
-	second := first + "- {name: q, interval: 1h, arms: [{target: t}], ladder: {rates: [5], warmup: 0s, window: 1s}}\n"
+	second := first + "- {name: q, schedule: {interval: 1h}, arms: [{target: t}], ladder: {rates: [5], warmup: 0s, window: 1s}}\n"
 	d.rewrite(second)
 	if status, body := d.do(http.MethodPost, "/-/reload"); status != http.StatusOK {
 		t.Fatalf("status %d: %s", status, body)
@@ -236,7 +241,7 @@ targets:
 probes:
 `, down, locked.URLs[0], hung.Addr(), good.URLs[0])
 	for _, name := range []string{"down", "locked", "hung", "good"} {
-		fmt.Fprintf(&config, "- {name: %s, interval: 1h, arms: [{target: %s}], ladder: {rates: [20], warmup: 0s, window: 1s}, max_send_lag: 10s}\n", name, name)
+		fmt.Fprintf(&config, "- {name: %s, schedule: {interval: 1h}, arms: [{target: %s}], ladder: {rates: [20], warmup: 0s, window: 1s}, max_send_lag: 10s}\n", name, name)
 	}
 	d := serveConfig(t, config.String())
 	d.is(`vllm_prober_runs_total{probe="good",result="success"}`, 1)

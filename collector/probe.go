@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/schedule"
 	"vllm_prober/prober"
 )
 
@@ -29,7 +31,7 @@ type Probe struct {
 	requests, completed, good, offered, seconds *prometheus.CounterVec
 	promptTokens, cachedTokens                  *prometheus.CounterVec
 	outputTokens, dropped                       *prometheus.CounterVec
-	runs, guardTrips                            *prometheus.CounterVec
+	runs, skipped, guardTrips                   *prometheus.CounterVec
 
 	saturated, capacity, sloRate, attainment                           *prometheus.GaugeVec
 	best, ratio                                                        *prometheus.GaugeVec
@@ -37,10 +39,11 @@ type Probe struct {
 	replicas                                                           replicaGauges
 	inFlight, offeredRate                                              *prometheus.GaugeVec
 
-	active, progress, lastSuccess, lastDuration, next prometheus.Gauge
+	active, progress, lastSuccess, lastDuration, next, paused prometheus.Gauge
 
-	ofSteps, live []prometheus.Collector
-	latest        []*prometheus.GaugeVec // those of ofSteps that tell of the latest step
+	// ofRuns are collected with live, but for a heartbeat, which has no runs.
+	ofSteps, live, ofRuns []prometheus.Collector
+	latest                []*prometheus.GaugeVec // those of ofSteps that tell of the latest step
 
 	// closing keeps a scrape from seeing a half-told step; version is how many
 	// steps have been told.
@@ -51,12 +54,6 @@ type Probe struct {
 var (
 	armLabels  = []string{"target", "gpus", "batch_size"}
 	stepLabels = with(armLabels, "request_rate")
-)
-
-// RunResults are the values of the label "result" of runs_total.
-const (
-	runSucceeded = "success"
-	runFailed    = "failed"
 )
 
 // NewProbe makes the metrics of a probe of cfg, with every series that its
@@ -80,8 +77,14 @@ func NewProbe(cfg *config.Config, probe config.Probe) *Probe {
 			p.touch(stepValues(arm, rate))
 		}
 	}
-	for _, result := range []string{runSucceeded, runFailed} {
-		p.runs.WithLabelValues(result)
+	if probe.Heartbeat == nil {
+		p.live = append(p.live, p.ofRuns...)
+	}
+	for _, outcome := range prober.RunOutcomes() {
+		p.runs.WithLabelValues(string(outcome))
+	}
+	for _, reason := range schedule.Reasons() {
+		p.skipped.WithLabelValues(string(reason))
 	}
 	for _, limit := range config.GuardLimits() {
 		for _, action := range []config.GuardAction{config.Wait, probe.Guard.Action} {
@@ -145,7 +148,10 @@ func (p *Probe) makeCounters(constant prometheus.Labels) {
 		Namespace: namespace, Name: "guard_trips_total", ConstLabels: constant,
 		Help: "Times that a limit of the guard was passed, by limit and by what was then done: before a run that is always to wait.",
 	}, []string{"limit", "action"})
-	p.live = append(p.live, p.runs, p.guardTrips)
+	p.skipped = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "runs_skipped_total", Help: "Starts of runs that were left out, by reason.", ConstLabels: constant,
+	}, []string{"reason"})
+	p.ofRuns = append(p.ofRuns, p.runs, p.skipped, p.guardTrips)
 }
 
 func (p *Probe) makeGauges(constant prometheus.Labels) {
@@ -162,9 +168,9 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 		p.latest = append(p.latest, v)
 		return v
 	}
-	single := func(name, help string) prometheus.Gauge {
+	ofRuns := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(opts(name, help))
-		p.live = append(p.live, g)
+		p.ofRuns = append(p.ofRuns, g)
 		return g
 	}
 	p.valid = step("step_valid", "Whether what the reason names was kept in the latest step (1) or not (0).", "reason")
@@ -192,11 +198,13 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 		&p.live, with(armLabels, "bound"))
 	p.inFlight = vec("in_flight_requests", "Requests in flight.", &p.live, armLabels)
 	p.offeredRate = vec("offered_request_rate", "Requests per second offered at the moment.", &p.live, armLabels)
-	p.active = single("run_active", "Whether a run is under way.")
-	p.progress = single("run_progress_ratio", "Share of the steps of the current or latest run that have ended.")
-	p.lastSuccess = single("run_last_success_timestamp_seconds", "When the latest run ended that made all its steps.")
-	p.lastDuration = single("run_last_duration_seconds", "How long the latest run took.")
-	p.next = single("run_next_timestamp_seconds", "When the next run begins.")
+	p.active = ofRuns("run_active", "Whether a run is under way.")
+	p.progress = ofRuns("run_progress_ratio", "Share of the steps of the current or latest run that have ended.")
+	p.lastSuccess = ofRuns("run_last_success_timestamp_seconds", "When the latest run ended that made all its steps.")
+	p.lastDuration = ofRuns("run_last_duration_seconds", "How long the latest run took.")
+	p.next = ofRuns("run_next_timestamp_seconds", "When the next run begins.")
+	p.paused = prometheus.NewGauge(opts("paused", "Whether the probe is paused."))
+	p.live = append(p.live, p.paused)
 }
 
 // touch makes the series of a step.
@@ -239,8 +247,27 @@ func (p *Probe) collectLive(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// NextRun tells when the next run begins.
-func (p *Probe) NextRun(at time.Time) { p.next.Set(unix(at)) }
+// NextRun tells when the next run begins; the zero time means never.
+func (p *Probe) NextRun(at time.Time) {
+	if at.IsZero() {
+		p.next.Set(math.Inf(1))
+		return
+	}
+	p.next.Set(unix(at))
+}
+
+// SetPaused tells whether the probe is paused.
+func (p *Probe) SetPaused(paused bool) {
+	p.paused.Set(0)
+	if paused {
+		p.paused.Set(1)
+	}
+}
+
+// RunsSkipped tells that starts were left out.
+func (p *Probe) RunsSkipped(reason schedule.Reason, n int) {
+	p.skipped.WithLabelValues(string(reason)).Add(float64(n))
+}
 
 // RunStarted implements prober.Observer.
 func (p *Probe) RunStarted(prober.Run) {
@@ -361,11 +388,7 @@ func (p *Probe) GuardTripped(t prober.Trip) {
 func (p *Probe) RunEnded(r *prober.RunResult) {
 	p.active.Set(0)
 	p.showLatestRun(r)
-	result := runSucceeded
-	if r.Err != "" {
-		result = runFailed
-	}
-	p.runs.WithLabelValues(result).Inc()
+	p.runs.WithLabelValues(string(r.Outcome)).Inc()
 }
 
 func (p *Probe) showLatestRun(r *prober.RunResult) {
@@ -377,7 +400,7 @@ func (p *Probe) showLatestRun(r *prober.RunResult) {
 	if r.Comparison != nil {
 		p.showComparison(r.Comparison)
 	}
-	if r.Err == "" {
+	if r.Outcome == prober.RunSuccess {
 		p.lastSuccess.Set(unix(r.EndedAt))
 	}
 }

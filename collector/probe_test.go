@@ -11,6 +11,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/schedule"
 	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
@@ -93,7 +94,8 @@ func TestEverySeriesOfTheLadderIsThereFromTheBeginning(t *testing.T) {
 		"vllm_prober_dropped_arrivals_total":              steps,
 		"vllm_prober_in_flight_requests":                  2, // arms
 		"vllm_prober_offered_request_rate":                2,
-		"vllm_prober_runs_total":                          2, // results
+		"vllm_prober_runs_total":                          len(prober.RunOutcomes()),
+		"vllm_prober_runs_skipped_total":                  len(schedule.Reasons()),
 		"vllm_prober_send_lag_seconds":                    1,
 		"vllm_prober_run_active":                          1,
 		"vllm_prober_step_valid":                          0, // a verdict that is not known is not there
@@ -327,7 +329,7 @@ func TestRunGauges(t *testing.T) {
 	p.StepEnded(&prober.StepResult{Step: aStep(), ITL: &prober.Histogram{}})
 	want("run_progress_ratio", 0.25)
 	p.RunEnded(&prober.RunResult{
-		Run: prober.Run{Steps: 4, StartedAt: begin}, EndedAt: begin.Add(90 * time.Second), Err: "stopped",
+		Run: prober.Run{Steps: 4, StartedAt: begin}, EndedAt: begin.Add(90 * time.Second), Outcome: prober.RunStopped, Err: "stopped",
 		Results: make([]prober.StepResult, 1),
 	})
 	want("run_active", 0)
@@ -340,14 +342,16 @@ func TestRunGauges(t *testing.T) {
 	only.Known = 1
 	p.StepEnded(&prober.StepResult{Step: only, ITL: &prober.Histogram{}})
 	p.RunEnded(&prober.RunResult{
-		Run: prober.Run{Steps: 1, StartedAt: begin}, EndedAt: begin.Add(60 * time.Second), Results: make([]prober.StepResult, 1),
+		Run: prober.Run{Steps: 1, StartedAt: begin}, EndedAt: begin.Add(60 * time.Second), Outcome: prober.RunSuccess, Results: make([]prober.StepResult, 1),
 	})
 	want("run_progress_ratio", 1)
 	want("run_last_success_timestamp_seconds", 1060)
 	expected := `
 # HELP vllm_prober_runs_total Runs that ended, by result.
 # TYPE vllm_prober_runs_total counter
-vllm_prober_runs_total{probe="p",result="failed"} 1
+vllm_prober_runs_total{probe="p",result="aborted"} 0
+vllm_prober_runs_total{probe="p",result="failed"} 0
+vllm_prober_runs_total{probe="p",result="stopped"} 1
 vllm_prober_runs_total{probe="p",result="success"} 1
 `
 	if err := testutil.CollectAndCompare(p, strings.NewReader(expected), "vllm_prober_runs_total"); err != nil {
@@ -402,4 +406,32 @@ func labelsOf(m *dto.Metric) string {
 		pairs = append(pairs, l.GetName()+`="`+l.GetValue()+`"`)
 	}
 	return "{" + strings.Join(pairs, ",") + "}"
+}
+
+// A heartbeat has the series of its one rate, and none of runs.
+func TestAHeartbeatHasNoRuns(t *testing.T) {
+	cfg, probe := ladder()
+	probe.Heartbeat = &config.Heartbeat{Rate: 0.2, Window: time.Minute}
+	probe.Arms = []config.Arm{{Target: "t"}}
+	p := NewProbe(cfg, probe)
+	for name, want := range map[string]int{
+		"vllm_prober_time_to_first_token_seconds":        1,
+		"vllm_prober_in_flight_requests":                 1,
+		"vllm_prober_paused":                             1,
+		"vllm_prober_runs_total":                         0,
+		"vllm_prober_runs_skipped_total":                 0,
+		"vllm_prober_run_active":                         0,
+		"vllm_prober_run_progress_ratio":                 0,
+		"vllm_prober_run_last_success_timestamp_seconds": 0,
+		"vllm_prober_run_last_duration_seconds":          0,
+		"vllm_prober_run_next_timestamp_seconds":         0,
+	} {
+		if got := testutil.CollectAndCount(p, name); got != want {
+			t.Errorf("%s has %d series, want %d", name, got, want)
+		}
+	}
+	const series = `{batch_size="16",gpus="8",probe="p",request_rate="0.2",target="t"}`
+	if _, found := valueOf(t, p, "vllm_prober_measured_seconds_total", series); !found {
+		t.Errorf("there is no series %s", series)
+	}
 }

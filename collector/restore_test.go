@@ -24,12 +24,15 @@ func TestRestore(t *testing.T) {
 	version := p.version.Load()
 	at := time.Unix(1000, 0)
 	p.Restore([]*prober.RunResult{
-		{Run: prober.Run{StartedAt: at}, EndedAt: at.Add(time.Minute), Results: []prober.StepResult{stepAt(10, 9), stepAt(20, 18)}},
 		{
-			Run: prober.Run{StartedAt: at.Add(time.Hour)}, EndedAt: at.Add(time.Hour + 30*time.Second), Err: "stopped",
+			Run: prober.Run{StartedAt: at}, EndedAt: at.Add(time.Minute), Outcome: prober.RunSuccess,
+			Results: []prober.StepResult{stepAt(10, 9), stepAt(20, 18)},
+		},
+		{
+			Run: prober.Run{StartedAt: at.Add(time.Hour)}, EndedAt: at.Add(time.Hour + 30*time.Second), Outcome: prober.RunStopped,
 			Results: []prober.StepResult{stepAt(10, 8), stepAt(20, 17, prober.Broken{Promise: prober.PromiseCPU})},
 		},
-		{Run: prober.Run{StartedAt: at.Add(2 * time.Hour)}, Err: "cut"},
+		{Run: prober.Run{StartedAt: at.Add(2 * time.Hour)}, Outcome: prober.RunAborted},
 	})
 	if p.version.Load() == version {
 		t.Error("a page would go on to show what was before")

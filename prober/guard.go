@@ -68,8 +68,8 @@ func (p *Prober) within(ctx context.Context, how guardWait, arms ...Arm) error {
 		if limit := p.probe.Guard.WaitAtMost; time.Since(began) >= limit {
 			return fmt.Errorf("the guard waited for %s, and %s: %s", limit, trip, trip.remedy())
 		}
-		if !p.Sleep(ctx, guardLook) {
-			return errStopped
+		if !p.underway.sleep(ctx, guardLook) {
+			return p.underway.early(ctx)
 		}
 	}
 }
@@ -93,10 +93,13 @@ func (p *Prober) guardedStep(ctx context.Context, result *RunResult, next planne
 	case config.AbortRun:
 		return r, fmt.Errorf("the guard aborted the run: %s", r.Guard)
 	case config.Wait:
-		if !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
-			return r, errStopped
+		if !p.underway.sleep(ctx, p.probe.Ladder.Cooldown) {
+			return r, p.underway.early(ctx)
 		}
 		if err := p.within(ctx, guardWait{told: true}, next.arm.Arm); err != nil {
+			return r, err
+		}
+		if err := p.may(next.rate); err != nil {
 			return r, err
 		}
 		return p.makeStep(ctx, result, next, number, known, true)

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,10 +21,10 @@ import (
 // preflightLimit bounds what is asked of a replica before a run.
 const preflightLimit = 10 * time.Second
 
-// preflight asks every replica what it serves, so that a run against the wrong
+// inspect asks every replica what it serves, so that a run against the wrong
 // thing fails at once and with a reason, instead of as a thousand requests. Those
 // whose engines are yet to be made are asked then.
-func (p *Prober) preflight(ctx context.Context, result *RunResult) error {
+func (p *Prober) inspect(ctx context.Context, result *RunResult) error {
 	var errs []error
 	for _, a := range p.arms {
 		if a.prepare == nil {
@@ -42,6 +43,7 @@ func (p *Prober) examine(ctx context.Context, result *RunResult, a *arm) error {
 	}
 	model, err := a.ask(ctx)
 	if err != nil {
+		a.model.Model = cmp.Or(a.model.Model, model.Model)
 		return err
 	}
 	if prompt, output := lengths.MaxTokens(); model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {

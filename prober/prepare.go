@@ -29,18 +29,18 @@ func (p *Prober) makeEngines(ctx context.Context, result *RunResult, a *arm) err
 	if err := p.within(ctx, guardWait{onlySeen: true}, a.Arm); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	making, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(p.soft, cancel)()
+	defer context.AfterFunc(p.underway.soft, cancel)()
 	began := time.Now()
 	p.o.Observer.Preparing(a.Arm)
-	if err := p.o.Prepare(ctx, a.Arm, *a.prepare); err != nil {
-		if ctx.Err() != nil {
-			return errStopped
+	if err := p.o.Prepare(making, a.Arm, *a.prepare); err != nil {
+		if p.underway.isOver(ctx) {
+			return p.underway.early(ctx)
 		}
 		return fmt.Errorf("making the engines of target %q for batch size %d: %w", a.Target, a.BatchSize, err)
 	}
-	if err := p.examine(ctx, result, a); err != nil {
+	if err := p.examine(making, result, a); err != nil {
 		return err
 	}
 	p.o.Logger.Info("engines made", "probe", p.probe.Name, "target", a.Target, "gpus", a.GPUs, "batch_size", a.BatchSize, "took", time.Since(began))

@@ -2,7 +2,6 @@ package prober
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -26,12 +25,18 @@ type Prober struct {
 
 	soft context.Context
 	stop context.CancelFunc
+
+	underway underway
+	beat     heartbeat // of a probe that is one
 }
 
 // Options are what a Prober needs beside its configuration.
 type Options struct {
 	Observer Observer
 	Logger   *slog.Logger
+	// Before is asked before each step at a request rate whether it may begin; its
+	// error ends the run. It may be nil.
+	Before func(requestRate float64) error
 	// Dial makes connections; nil is TCP.
 	Dial Dialer
 	// Watcher looks at the replicas of the probe while they are measured; it may
@@ -47,6 +52,7 @@ type Options struct {
 
 // New makes a Prober for one of cfg's probes.
 func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
+	probe.Ladder = probe.Steps()
 	p := &Prober{probe: probe, o: o, answers: map[Arm]Answer{}}
 	p.soft, p.stop = context.WithCancel(context.Background())
 	clients := map[string]*client{}
@@ -78,7 +84,7 @@ func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 func newArm(a config.Arm, target config.Target, probe config.Probe, c *client) (*arm, error) {
 	made := &arm{
 		Arm:    ArmOf(a, target),
-		target: target, rates: probe.Rates(a), balance: target.Balance, client: c, prepare: a.Prepare,
+		target: target, rates: probe.Rates(a), balance: target.Balance, client: c, prepare: a.Prepare, model: ArmModel{Model: target.Model},
 	}
 	for _, replica := range target.Replicas[:made.Arm.Replicas] {
 		u, err := url.Parse(replica)
@@ -104,15 +110,11 @@ func ArmOf(a config.Arm, target config.Target) Arm {
 // those in flight may end. Run then returns; to cut them, end its context.
 func (p *Prober) Stop() { p.stop() }
 
-// Stopped is closed once Stop was called.
-func (p *Prober) Stopped() <-chan struct{} { return p.soft.Done() }
-
-// errStopped is why a run did not make all its steps.
-var errStopped = errors.New("the run was stopped before its last step")
-
 // Run makes one run. The result holds what was measured also when an error says
 // why the run could not begin or end.
 func (p *Prober) Run(ctx context.Context) (*RunResult, error) {
+	ctx, over := p.underway.begin(ctx, p.soft)
+	defer over()
 	run := Run{
 		ID:    time.Now().UTC().Format("20060102T150405Z") + fmt.Sprintf("-%04x", rand.N(1<<16)),
 		Probe: p.probe.Name, Seed: p.probe.Seed, StartedAt: time.Now(),
@@ -125,6 +127,7 @@ func (p *Prober) Run(ctx context.Context) (*RunResult, error) {
 	result := &RunResult{Run: run}
 	p.o.Observer.RunStarted(run)
 	err := p.makeSteps(ctx, result, plan)
+	result.Outcome = outcomeOf(err)
 	if err != nil {
 		result.Err = err.Error()
 	}
@@ -148,6 +151,9 @@ func (p *Prober) Remember(r *RunResult) {
 func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) error {
 	p.made = nil
 	if err := p.preflight(ctx, result); err != nil {
+		if ctx.Err() != nil {
+			return p.underway.early(ctx)
+		}
 		return err
 	}
 	if err := p.within(ctx, guardWait{}, p.running()...); err != nil {
@@ -159,8 +165,11 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) e
 		if !more {
 			return nil
 		}
-		if number > 1 && !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
-			return errStopped
+		if number > 1 && !p.underway.sleep(ctx, p.probe.Ladder.Cooldown) {
+			return p.underway.early(ctx)
+		}
+		if err := p.may(next.rate); err != nil {
+			return err
 		}
 		if err := p.makeEngines(ctx, result, next.arm); err != nil {
 			return err
@@ -173,6 +182,14 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) e
 			return err
 		}
 	}
+}
+
+// may says why a step may not begin, or nothing.
+func (p *Prober) may(rate float64) error {
+	if p.o.Before == nil {
+		return nil
+	}
+	return p.o.Before(rate)
 }
 
 // makeStep makes one step of a run that is known to have so many; repeated says
@@ -197,29 +214,17 @@ func (p *Prober) makeStep(ctx context.Context, result *RunResult, next planned, 
 	if p.o.Synthetic {
 		s.alarm, s.delays = alarm.NewTimer, func() func() time.Duration { return func() time.Duration { return 0 } }
 	}
-	r := s.run(ctx, p.soft)
+	r := s.run(ctx, p.underway.soft)
 	p.report(r)
 	p.o.Observer.StepEnded(r)
 	if r.Guard != nil {
 		p.tripped(r.Guard)
 	}
 	result.Results = append(result.Results, *r)
-	if ctx.Err() != nil || p.soft.Err() != nil {
-		return r, errStopped
+	if p.underway.isOver(ctx) {
+		return r, p.underway.early(ctx)
 	}
 	return r, nil
-}
-
-// Sleep waits, and says false as soon as ctx ends or Stop is called.
-func (p *Prober) Sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-p.soft.Done():
-	}
-	return ctx.Err() == nil && p.soft.Err() == nil
 }
 
 // report logs what an operator has to know of a step.

@@ -183,6 +183,7 @@ func (r *StepResult) Valid() bool { return len(r.Broken) == 0 }
 type RunResult struct {
 	Run
 	EndedAt time.Time    `json:"ended_at"`
+	Outcome RunOutcome   `json:"outcome"`
 	Models  []ArmModel   `json:"models"`
 	Results []StepResult `json:"steps"`
 	// Answers are what the search has found of each arm, if there was one.

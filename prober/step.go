@@ -106,7 +106,7 @@ func (s *stepRun) run(hard, soft context.Context) *StepResult {
 	var flights sync.WaitGroup
 	s.offer(load, flight, &flights)
 	interrupted := soft.Err() != nil || hard.Err() != nil
-	if !interrupted {
+	if !interrupted && s.probe.Heartbeat == nil { // a heartbeat goes on, and has no reason to cut anything
 		cut(errAborted)
 	}
 	flights.Wait()

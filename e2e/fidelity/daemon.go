@@ -96,7 +96,7 @@ func idleRSS(ctx context.Context, binary, folder, server string) (int64, error) 
 	text := fmt.Sprintf(`
 targets: [{name: fixed, replicas: [%s]}]
 probes:
-- {name: idle, interval: 24h, arms: [{target: fixed}], ladder: {rates: [10], warmup: 0s, window: 1s}}
+- {name: idle, schedule: {interval: 24h}, arms: [{target: fixed}], ladder: {rates: [10], warmup: 0s, window: 1s}}
 `, server)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return 0, fmt.Errorf("writing the configuration of an idle daemon: %w", err)

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,23 +27,22 @@ func (k *checks) probe(p *Probe, path string) {
 	k.notNegative(p.SLO.TPOT, path+".slo.tpot")
 	k.notNegative(p.SLO.E2E, path+".slo.e2e")
 	k.need(p.SLO.Attainment > 0 && p.SLO.Attainment <= 1, path+".slo.attainment", number(p.SLO.Attainment), "above 0, up to 1")
-	k.guard(&p.Guard, path+".guard")
 	k.timeouts(p.Timeouts, path+".timeouts")
 	k.need(p.MaxInFlight >= 1, path+".max_in_flight", strconv.Itoa(p.MaxInFlight), "1 or more")
 	k.positive(p.MaxSendLag, path+".max_send_lag")
-	ladder := k.ladder(p, path+".ladder")
+	if p.Heartbeat != nil {
+		k.heartbeat(p, path)
+		return
+	}
+	k.guard(&p.Guard, path+".guard")
+	if k.ladder(p, path+".ladder") {
+		k.schedule(p, path+".schedule")
+	}
 	if p.Search != nil {
 		k.search(p, path+".search")
 	}
 	if p.Compare != nil {
 		k.compare(p, path+".compare")
-	}
-	if !ladder {
-		return
-	}
-	if planned := p.Planned(); p.Interval != 0 {
-		k.need(p.Interval >= planned, path+".interval", p.Interval.String(),
-			"0s for runs that follow one another, or at least what a run is planned to take, "+planned.String())
 	}
 }
 
@@ -170,9 +170,33 @@ func (k *checks) compare(p *Probe, path string) {
 		"two arms or more with as many GPUs, each of another batch_size, its target's or its own")
 }
 
+// heartbeat checks a probe that is one: it has no ladder, and nothing that belongs
+// to one.
+func (k *checks) heartbeat(p *Probe, path string) {
+	const (
+		useless = "is of no use beside heartbeat"
+		alone   = "a heartbeat alone, or a ladder with its schedule"
+	)
+	k.need(reflect.ValueOf(p.Ladder).IsZero(), path+".ladder", useless, alone)
+	k.need(reflect.ValueOf(p.Schedule).IsZero(), path+".schedule", useless, alone)
+	k.need(reflect.ValueOf(p.Guard).IsZero(), path+".guard", useless, "beside a ladder, whose load can do harm")
+	k.need(p.Search == nil, path+".search", useless, "beside a ladder, which it goes on from")
+	k.need(p.Compare == nil, path+".compare", useless, "beside a ladder and a search")
+	for i, a := range p.Arms {
+		k.need(a.Rates == nil, item(path+".arms", i)+".rates", useless, "heartbeat.rate for all arms")
+		k.need(a.Prepare == nil, item(path+".arms", i)+".prepare", useless, "engines that run")
+	}
+	path += ".heartbeat"
+	rate := p.Heartbeat.Rate
+	k.need(rate > 0 && rate <= maxRate, path+".rate", number(rate), fmt.Sprintf("above 0, up to %d requests per second", maxRate))
+	if k.positive(p.Heartbeat.Window, path+".window") {
+		k.window(p, path+".window")
+	}
+}
+
 // window checks that the window is long enough for what is measured in it.
 func (k *checks) window(p *Probe, path string) {
-	window := p.Ladder.Window
+	window := p.Steps().Window
 	if limit, keys := longestGood(p); limit > 0 {
 		k.need(window >= limit, path, window.String()+" is shorter than a good request may take",
 			fmt.Sprintf("%s or more, by %s", limit, keys))

@@ -54,8 +54,8 @@ const (
 type Probe struct {
 	// Name is unique among the probes and is the value of the label "probe".
 	Name string `yaml:"name"`
-	// Interval is the time from one run's start to the next one's.
-	Interval time.Duration `yaml:"interval"`
+	// Schedule says when runs begin, and what they may spend.
+	Schedule Schedule `yaml:"schedule,omitempty"`
 	// Arms are what is compared; every arm climbs the ladder.
 	Arms []Arm `yaml:"arms"`
 	// Workload is what is asked.
@@ -63,7 +63,10 @@ type Probe struct {
 	// Pacing is the process that the arrivals follow.
 	Pacing Pacing `yaml:"pacing"`
 	// Ladder is the request rates and how long each is held.
-	Ladder Ladder `yaml:"ladder"`
+	Ladder Ladder `yaml:"ladder,omitempty"`
+	// Heartbeat takes the place of Schedule, Ladder and Guard in a probe that never
+	// ends.
+	Heartbeat *Heartbeat `yaml:"heartbeat,omitempty"`
 	// Search goes on after the ladder's last rate until it knows where the arm
 	// is saturated; nil means that it does not.
 	Search *Search `yaml:"search,omitempty"`
@@ -73,7 +76,7 @@ type Probe struct {
 	// SLO is what a good request keeps.
 	SLO SLO `yaml:"slo,omitempty"`
 	// Guard keeps the probe from harming what others use.
-	Guard Guard `yaml:"guard"`
+	Guard Guard `yaml:"guard,omitempty"`
 	// Timeouts end a request that makes no progress.
 	Timeouts Timeouts `yaml:"timeouts"`
 	// MaxInFlight is the cap on requests in flight. Reaching it drops arrivals
@@ -120,6 +123,15 @@ type Ladder struct {
 	Cooldown time.Duration `yaml:"cooldown"`
 	// Repeats is how often each rate is held against each arm.
 	Repeats int `yaml:"repeats"`
+}
+
+// Heartbeat is one low request rate that is held for ever, in one window after the
+// other.
+type Heartbeat struct {
+	// Rate is the offered request rate in requests per second.
+	Rate float64 `yaml:"rate"`
+	// Window is the measured time of one step.
+	Window time.Duration `yaml:"window"`
 }
 
 // Search is the limits of the search for an arm's capacity and, with an SLO, for
@@ -272,24 +284,40 @@ func (p Probe) Rates(a Arm) []float64 {
 	if len(a.Rates) > 0 {
 		return a.Rates
 	}
-	return p.Ladder.Rates
+	return p.Steps().Rates
+}
+
+// heartbeatWarmup is the time under load before the first window of a heartbeat:
+// enough to connect, and for a model that was idle to wake up.
+const heartbeatWarmup = 10 * time.Second
+
+// Steps returns how the probe's steps are held: as its ladder says, or as those of
+// a heartbeat are. Its requests end by their own timeouts alone, so that a replica
+// that hangs shows as such.
+func (p Probe) Steps() Ladder {
+	if p.Heartbeat == nil {
+		return p.Ladder
+	}
+	return Ladder{
+		Rates: []float64{p.Heartbeat.Rate}, Warmup: heartbeatWarmup, Window: p.Heartbeat.Window, Drain: p.Timeouts.Total, Repeats: 1,
+	}
 }
 
 // Planned is how long a run takes whose drains take no time and that searches for nothing; where that is more
 // than a time.Duration can hold, it is the longest one.
 func (p Probe) Planned() time.Duration {
-	steps := 0
+	l, steps := p.Steps(), 0
 	for _, a := range p.Arms {
-		steps += len(p.Rates(a)) * p.Ladder.Repeats
+		steps += len(p.Rates(a)) * l.Repeats
 	}
 	if steps == 0 {
 		return 0
 	}
-	each := p.Ladder.Warmup + p.Ladder.Window + p.Ladder.Cooldown
+	each := l.Warmup + l.Window + l.Cooldown
 	if each > math.MaxInt64/time.Duration(steps) {
 		return math.MaxInt64
 	}
-	return time.Duration(steps)*each - p.Ladder.Cooldown
+	return time.Duration(steps)*each - l.Cooldown
 }
 
 // MaxTokens is the longest length that can be drawn.
@@ -313,5 +341,27 @@ func (l Length) MinTokens() int {
 		return l.Lognormal.Min
 	default:
 		return l.Fixed
+	}
+}
+
+// MeanTokens is the mean of the lengths that are drawn. Of a lognormal
+// distribution it is that of the truncated one (by parts: E[X; a<X<b] is
+// exp(μ+σ²/2) times the share of N(μ+σ², σ²) between ln a and ln b), whose
+// rounding to whole tokens is left out.
+func (l Length) MeanTokens() float64 {
+	switch {
+	case l.Uniform != nil:
+		return float64(l.Uniform.Min+l.Uniform.Max) / 2
+	case l.Lognormal != nil:
+		n := l.Lognormal
+		mu := math.Log(n.Median)
+		between := func(mean float64) float64 {
+			below := func(x float64) float64 { return math.Erfc((mean-math.Log(x))/(n.Sigma*math.Sqrt2)) / 2 }
+			return below(float64(n.Max)+0.5) - below(float64(n.Min)-0.5)
+		}
+		mean := math.Exp(mu+n.Sigma*n.Sigma/2) * between(mu+n.Sigma*n.Sigma) / between(mu)
+		return min(max(mean, float64(n.Min)), float64(n.Max))
+	default:
+		return float64(l.Fixed)
 	}
 }

@@ -35,7 +35,16 @@ targets:
   batch_size: 16
 probes:
 - name: ladder
-  interval: 2h30m
+  schedule:
+    interval: 2h30m
+    time_zone: Europe/Berlin
+    jitter: 5m
+    blackouts:
+    - {days: [sat, sun], from: "22:00", to: "06:00", time_zone: America/New_York}
+    - {from: 12:00, to: 24:00}
+    missed: skip
+    max_run_duration: 1h
+    budget: {requests_per_day: 5000, tokens_per_day: 2000000}
   arms:
   - target: llama
     replicas: 1
@@ -70,8 +79,12 @@ probes:
   seed: 18446744073709551615
 - name: replay
   arms: [{target: llama}]
+  schedule: {cron: "*/15 9-17 * * mon-fri"}
   workload: {prompts_file: testdata/prompts.txt, output_tokens: {fixed: 7}}
   ladder: {rates: [3]}
+- name: beat
+  arms: [{target: llama}]
+  heartbeat: {rate: 0.2, window: 2m}
 `
 
 func everyKeyConfig(folder string) *Config {
@@ -86,10 +99,15 @@ func everyKeyConfig(folder string) *Config {
 	replay := DefaultProbe()
 	replay.Name = "replay"
 	replay.Arms = []Arm{{Target: "llama"}}
+	replay.Schedule.Cron = "*/15 9-17 * * mon-fri"
 	replay.Workload.PromptTokens = Length{}
 	replay.Workload.OutputTokens = Length{Fixed: 7}
 	replay.Workload.PromptsFile = filepath.Join(folder, "testdata/prompts.txt")
 	replay.Ladder.Rates = []float64{3}
+	beat := DefaultProbe()
+	beat.Name, beat.Schedule, beat.Ladder, beat.Guard = "beat", Schedule{}, Ladder{}, Guard{}
+	beat.Arms = []Arm{{Target: "llama"}}
+	beat.Heartbeat = &Heartbeat{Rate: 0.2, Window: 2 * time.Minute}
 	return &Config{
 		Targets: []Target{{
 			Name:     "llama",
@@ -100,7 +118,15 @@ func everyKeyConfig(folder string) *Config {
 			HTTPClient: client,
 		}, small},
 		Probes: []Probe{{
-			Name: "ladder", Interval: 150 * time.Minute,
+			Name: "ladder",
+			Schedule: Schedule{
+				Interval: 150 * time.Minute, TimeZone: "Europe/Berlin", Jitter: 5 * time.Minute,
+				Blackouts: []Blackout{
+					{Days: []Day{"sat", "sun"}, From: 22 * 60, To: 6 * 60, TimeZone: "America/New_York"},
+					{From: 12 * 60, To: EndOfDay},
+				},
+				Missed: Skip, MaxRunDuration: time.Hour, Budget: Budget{RequestsPerDay: 5000, TokensPerDay: 2_000_000},
+			},
 			Arms: []Arm{{Target: "llama", Replicas: 1, Rates: []float64{0.5, 1}}, {
 				Target: "small", BatchSize: 64, GPUsPerReplica: 4, Prepare: &Prepare{
 					Command: []string{filepath.Join(folder, "bin/restart"), "64"}, Env: map[string]promconfig.Secret{"KEY": "s3cr3t"}, Timeout: time.Minute,
@@ -129,7 +155,7 @@ func everyKeyConfig(folder string) *Config {
 			},
 			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
 			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,
-		}, replay},
+		}, replay, beat},
 	}
 }
 
@@ -211,6 +237,7 @@ probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1, 2, 4]}}]
 		}},
 		Probes: []Probe{{
 			Name:        "ladder",
+			Schedule:    Schedule{TimeZone: "UTC", Missed: CatchUp},
 			Arms:        []Arm{{Target: "llama"}},
 			Workload:    Workload{Endpoint: Completions, PromptTokens: Length{Fixed: 128}, OutputTokens: Length{Fixed: 64}},
 			Pacing:      Pacing{Process: Poisson},
@@ -345,7 +372,10 @@ func TestPlanned(t *testing.T) {
 		probe Probe
 		want  time.Duration
 	}{
-		"none":     {Probe{Ladder: steps}, 0},
+		"none": {Probe{Ladder: steps}, 0},
+		"heartbeat, a window of each arm": {
+			Probe{Heartbeat: &Heartbeat{Rate: 1, Window: time.Minute}, Arms: []Arm{{}, {}}}, 2 * (10*time.Second + time.Minute),
+		},
 		"one arm":  {Probe{Ladder: steps, Arms: []Arm{{}}}, 3*42*time.Second - 2*time.Second},
 		"two arms": {Probe{Ladder: steps, Arms: []Arm{{}, {Rates: []float64{1}}}}, 4*42*time.Second - 2*time.Second},
 		"twice":    {Probe{Ladder: repeated, Arms: []Arm{{}}}, 6*42*time.Second - 2*time.Second},

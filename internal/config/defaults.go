@@ -16,6 +16,7 @@ func DefaultTarget() Target {
 // is for prompts that are made: where there is a prompts_file, none is set.
 func DefaultProbe() Probe {
 	return Probe{
+		Schedule: Schedule{TimeZone: "UTC", Missed: CatchUp},
 		Workload: Workload{
 			Endpoint:     Completions,
 			PromptTokens: Length{Fixed: 128},
@@ -63,6 +64,15 @@ func (t *Target) UnmarshalYAML(node *yaml.Node) error {
 func (p *Probe) UnmarshalYAML(node *yaml.Node) error {
 	type plain Probe
 	*p = DefaultProbe()
+	var said struct {
+		Heartbeat yaml.Node `yaml:"heartbeat"`
+	}
+	if err := node.Decode(&said); err != nil {
+		return err
+	}
+	if !said.Heartbeat.IsZero() {
+		p.Schedule, p.Ladder, p.Guard = Schedule{}, Ladder{}, Guard{}
+	}
 	return node.Decode((*plain)(p))
 }
 
@@ -71,6 +81,20 @@ func (s *Search) UnmarshalYAML(node *yaml.Node) error {
 	type plain Search
 	*s = DefaultSearch()
 	return node.Decode((*plain)(s))
+}
+
+// UnmarshalYAML sets the default and then what the file says.
+func (h *Heartbeat) UnmarshalYAML(node *yaml.Node) error {
+	type plain Heartbeat
+	*h = Heartbeat{Window: time.Minute}
+	return node.Decode((*plain)(h))
+}
+
+// UnmarshalYAML sets the defaults, a whole day, and then what the file says.
+func (b *Blackout) UnmarshalYAML(node *yaml.Node) error {
+	type plain Blackout
+	*b = Blackout{To: EndOfDay}
+	return node.Decode((*plain)(b))
 }
 
 // UnmarshalYAML sets what the file says on top of what is set. The length of

@@ -5,8 +5,10 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -57,22 +59,26 @@ func readDocument(t *testing.T) *document {
 func structs() map[string]any {
 	probe := DefaultProbe()
 	return map[string]any{
-		"The file":                Config{},
-		"targets[]":               DefaultTarget(),
-		"probes[]":                probe,
-		"probes[].arms[]":         Arm{},
-		"probes[].arms[].prepare": DefaultPrepare(),
-		"probes[].workload":       probe.Workload,
-		"probes[].pacing":         probe.Pacing,
-		"probes[].ladder":         probe.Ladder,
-		"probes[].search":         DefaultSearch(),
-		"probes[].compare":        DefaultCompare(),
-		"probes[].slo":            probe.SLO,
-		"probes[].guard":          probe.Guard,
-		"probes[].timeouts":       probe.Timeouts,
-		"Lengths":                 Length{},
-		"Lengths, uniform":        UniformTokens{},
-		"Lengths, lognormal":      LognormalTokens{},
+		"The file":                      Config{},
+		"targets[]":                     DefaultTarget(),
+		"probes[]":                      probe,
+		"probes[].schedule":             probe.Schedule,
+		"probes[].schedule.blackouts[]": Blackout{To: EndOfDay},
+		"probes[].schedule.budget":      probe.Schedule.Budget,
+		"probes[].arms[]":               Arm{},
+		"probes[].arms[].prepare":       DefaultPrepare(),
+		"probes[].workload":             probe.Workload,
+		"probes[].pacing":               probe.Pacing,
+		"probes[].ladder":               probe.Ladder,
+		"probes[].heartbeat":            Heartbeat{Window: time.Minute},
+		"probes[].search":               DefaultSearch(),
+		"probes[].compare":              DefaultCompare(),
+		"probes[].slo":                  probe.SLO,
+		"probes[].guard":                probe.Guard,
+		"probes[].timeouts":             probe.Timeouts,
+		"Lengths":                       Length{},
+		"Lengths, uniform":              UniformTokens{},
+		"Lengths, lognormal":            LognormalTokens{},
 	}
 }
 
@@ -186,6 +192,7 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 	}
 	places["probes[].compare"] = []string{"probes.1.compare"}
 	places["probes[].arms[].prepare"] = []string{"probes.3.arms.0.prepare"}
+	places["probes[].heartbeat"] = []string{"probes.4.heartbeat"} // the example's first probe is none
 	removed := 0
 	for section, paths := range places {
 		for _, r := range d.rows[section] {
@@ -213,7 +220,7 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 			}
 		}
 	}
-	if removed != 17 {
+	if removed != 18 {
 		t.Errorf("%d keys were removed", removed)
 	}
 }
@@ -222,11 +229,10 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 func find(tree map[string]any, path string) map[string]any {
 	var at any = tree
 	for part := range strings.SplitSeq(path, ".") {
-		switch part {
-		case "":
-		case "0", "1", "3":
-			at = at.([]any)[part[0]-'0']
-		default:
+		if list, is := at.([]any); is {
+			i, _ := strconv.Atoi(part)
+			at = list[i]
+		} else if part != "" {
 			at = at.(map[string]any)[part]
 		}
 	}

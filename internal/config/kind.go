@@ -10,6 +10,7 @@ import (
 )
 
 var (
+	clockType      = reflect.TypeFor[Clock]()
 	durationType   = reflect.TypeFor[time.Duration]()
 	lengthType     = reflect.TypeFor[Length]()
 	httpClientType = reflect.TypeFor[promconfig.HTTPClientConfig]()
@@ -20,6 +21,7 @@ var (
 // with what they allow.
 var leaves = map[reflect.Type]string{
 	lengthType:                               "a whole number, or one of uniform and lognormal",
+	clockType:                                "a time of day from 00:00 to 24:00, in quotes",
 	durationType:                             "a number with its unit: 500ms, 30s, 5m, 1h30m",
 	secretType:                               "a text",
 	reflect.TypeFor[promconfig.URL]():        "a URL",
@@ -46,7 +48,7 @@ func allowedFor(t reflect.Type) string {
 }
 
 func isWhole(t reflect.Type) bool {
-	return t != durationType && (t.Kind() == reflect.Int || t.Kind() == reflect.Uint64)
+	return t != durationType && t != clockType && (t.Kind() == reflect.Int || t.Kind() == reflect.Uint64)
 }
 
 func isNumber(node *yaml.Node) bool {

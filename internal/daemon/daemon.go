@@ -8,32 +8,32 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
-	"vllm_prober/internal/prepare"
-	"vllm_prober/internal/replica"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
 )
 
 // Options are what a Daemon needs.
 type Options struct {
-	// Load reads the configuration, at the start and at every reload.
+	// Load reads the configuration at every reload.
 	Load func() (*config.Config, error)
 	// Registry holds what is to be served beside the daemon's own metrics.
 	Registry *prometheus.Registry
 	Logger   *slog.Logger
 	// Observer is told what all probes see, beside the metrics; it may be nil.
 	Observer prober.Observer
-	// Records keeps the record of every run; it may be nil.
+	// Records keeps the record of every run, and says what the daemon did before this
+	// process; it may be nil.
 	Records *results.Store
-	// Prober is how probers are made; its Observer, Watcher and Logger are
+	// Prober is how probers are made; its Observer, Watcher, Logger and Before are
 	// the daemon's.
 	Prober prober.Options
+	// Lifecycle enables the endpoints that change what the daemon does.
+	Lifecycle bool
 }
 
 // Daemon makes the runs of the probes of a configuration.
@@ -41,9 +41,7 @@ type Daemon struct {
 	o       Options
 	metrics *collector.Daemon
 	page    *collector.Page
-	// turn is held by the probe that is making a run: two runs at a time would
-	// measure each other.
-	turn chan struct{}
+	turns   turns
 
 	// hard ends everything at once.
 	hard context.Context
@@ -54,13 +52,6 @@ type Daemon struct {
 	probes map[string]*probe
 	wait   sync.WaitGroup
 	closed bool
-}
-
-// probe is one probe under way.
-type probe struct {
-	definition definition
-	prober     *prober.Prober
-	metrics    *collector.Probe
 }
 
 // definition is all that makes a probe what it is: while it stays the same, the
@@ -83,28 +74,27 @@ func define(cfg *config.Config, p config.Probe) definition {
 // New returns a daemon that does nothing yet.
 func New(o Options) *Daemon {
 	d := &Daemon{
-		o: o, metrics: collector.NewDaemon(), page: collector.NewPage(o.Registry), turn: make(chan struct{}, 1), probes: map[string]*probe{},
+		o: o, metrics: collector.NewDaemon(), page: collector.NewPage(o.Registry), probes: map[string]*probe{},
 	}
 	d.hard, d.cut = context.WithCancel(context.Background())
 	o.Registry.MustRegister(d.metrics)
 	return d
 }
 
-// Reload puts the configuration into force as it is now: all of it, or none
-// where it has a mistake. Probes that did not change are not touched; a run of
-// one that did is stopped.
-func (d *Daemon) Reload() (err error) {
-	defer func() {
-		d.metrics.ReloadSuccessful.Set(0)
-		if err == nil {
-			d.metrics.ReloadSuccessful.Set(1)
-			d.metrics.ReloadTimestamp.SetToCurrentTime()
-		}
-	}()
+// Reload reads the configuration and puts it into force, as Apply does.
+func (d *Daemon) Reload() error {
 	cfg, err := d.o.Load()
 	if err != nil {
+		d.reloaded(err)
 		return err
 	}
+	return d.Apply(cfg)
+}
+
+// Apply puts a configuration into force: all of it, or none where it cannot be.
+// Probes that did not change are not touched; a run of one that did is stopped.
+func (d *Daemon) Apply(cfg *config.Config) (err error) {
+	defer func() { d.reloaded(err) }()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -117,14 +107,14 @@ func (d *Daemon) Reload() (err error) {
 	}
 	for name, old := range d.probes {
 		if next[name] != old {
-			old.prober.Stop()
+			old.stop()
 			d.page.Remove(old.metrics)
 		}
 	}
 	for name, p := range next {
 		if d.probes[name] != p {
 			d.page.Add(p.metrics)
-			d.wait.Go(func() { d.repeat(p) })
+			d.wait.Go(p.goOn)
 		}
 	}
 	d.cfg, d.probes = cfg, next
@@ -133,92 +123,34 @@ func (d *Daemon) Reload() (err error) {
 	return nil
 }
 
+// reloaded tells how an attempt to load a configuration has ended.
+func (d *Daemon) reloaded(err error) {
+	if err != nil {
+		d.metrics.ReloadSuccessful.Set(0)
+		return
+	}
+	d.metrics.ReloadSuccessful.Set(1)
+	d.metrics.ReloadTimestamp.SetToCurrentTime()
+}
+
 // prepare makes what cfg has new and keeps what it has in common with what is in
 // force. It changes nothing.
 func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 	next := map[string]*probe{}
 	for _, p := range cfg.Probes {
 		definition := define(cfg, p)
-		if old := d.probes[p.Name]; old != nil && reflect.DeepEqual(old.definition, definition) {
+		old := d.probes[p.Name]
+		if old != nil && reflect.DeepEqual(old.definition, definition) {
 			next[p.Name] = old
 			continue
 		}
-		made := &probe{definition: definition, metrics: collector.NewProbe(cfg, p)}
-		o := d.o.Prober
-		observers := prober.Observers{made.metrics}
-		recorder, runs, err := d.record(cfg, p, made.metrics)
+		made, err := d.newProbe(cfg, definition, old)
 		if err != nil {
 			return nil, err
-		}
-		if recorder != nil {
-			observers = append(observers, recorder)
-		}
-		if d.o.Observer != nil {
-			observers = append(observers, d.o.Observer)
-		}
-		o.Logger, o.Observer = d.o.Logger, observers
-		watcher, err := replica.NewWatcher(cfg, p, o.Dial, o.Logger)
-		if err != nil {
-			return nil, err
-		}
-		o.Watcher, o.Prepare = watcher, prepare.New(watcher, o.Logger)
-		if made.prober, err = prober.New(cfg, p, o); err != nil {
-			return nil, err
-		}
-		for _, r := range runs {
-			made.prober.Remember(r)
 		}
 		next[p.Name] = made
 	}
 	return next, nil
-}
-
-// pauseAfterFailure keeps a probe whose runs follow one another from hammering
-// what is down.
-const pauseAfterFailure = 10 * time.Second
-
-// repeat makes a probe's runs until it is stopped.
-func (d *Daemon) repeat(p *probe) {
-	interval := p.definition.probe.Interval
-	for next := time.Now(); ; {
-		p.metrics.NextRun(next)
-		if !p.prober.Sleep(d.hard, time.Until(next)) {
-			return
-		}
-		select {
-		case d.turn <- struct{}{}:
-		case <-p.prober.Stopped():
-			return
-		case <-d.hard.Done():
-			return
-		}
-		began := time.Now()
-		_, err := p.prober.Run(d.hard)
-		<-d.turn
-		if err != nil {
-			d.o.Logger.Error("run failed", "probe", p.definition.probe.Name, "err", err)
-		}
-		next = nextRun(began, time.Now(), interval)
-		if err != nil {
-			next = later(next, time.Now().Add(pauseAfterFailure))
-		}
-	}
-}
-
-// nextRun is the first start after now on the grid of interval that began lies
-// on; a start that a long run has overrun is left out.
-func nextRun(began, now time.Time, interval time.Duration) time.Time {
-	if interval <= 0 {
-		return now
-	}
-	return now.Add(interval - now.Sub(began)%interval)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // Config is the configuration in force.
@@ -234,7 +166,7 @@ func (d *Daemon) Shutdown(ctx context.Context) {
 	d.mu.Lock()
 	d.closed = true
 	for _, p := range d.probes {
-		p.prober.Stop()
+		p.stop()
 	}
 	d.mu.Unlock()
 	defer context.AfterFunc(ctx, d.cut)()

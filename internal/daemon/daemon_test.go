@@ -2,119 +2,10 @@ package daemon
 
 import (
 	"context"
-	"log/slog"
-	"net/http"
-	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-
-	"vllm_prober/internal/config"
-	"vllm_prober/internal/simulator"
-	"vllm_prober/prober"
 )
-
-// diary notes when runs began and ended, from the beginning of the test on.
-type diary struct {
-	prober.Silent
-	epoch time.Time
-
-	mu     sync.Mutex
-	begins map[string][]time.Duration
-	ends   map[string][]time.Duration
-	now    int // runs under way
-	most   int
-}
-
-func newDiary() *diary {
-	return &diary{epoch: time.Now(), begins: map[string][]time.Duration{}, ends: map[string][]time.Duration{}}
-}
-
-func (d *diary) RunStarted(r prober.Run) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.begins[r.Probe] = append(d.begins[r.Probe], time.Since(d.epoch))
-	d.now++
-	d.most = max(d.most, d.now)
-}
-
-func (d *diary) RunEnded(r *prober.RunResult) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.ends[r.Probe] = append(d.ends[r.Probe], time.Since(d.epoch))
-	d.now--
-}
-
-func (d *diary) begun(probe string) []time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.begins[probe])
-}
-
-func (d *diary) ended(probe string) []time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.ends[probe])
-}
-
-// mostAtOnce is the largest number of runs that were under way at the same time.
-func (d *diary) mostAtOnce() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.most
-}
-
-// probeNamed is one with a step of 10 s at 2 requests per second.
-func probeNamed(name string, interval time.Duration) config.Probe {
-	p := config.DefaultProbe()
-	p.Name, p.Interval, p.Arms = name, interval, []config.Arm{{Target: "t"}}
-	p.Workload.OutputTokens = config.Length{Fixed: 1}
-	p.Pacing = config.Pacing{Process: config.Constant}
-	p.Ladder = config.Ladder{Rates: []float64{2}, Window: 10 * time.Second, Drain: 10 * time.Second, Repeats: 1}
-	return p
-}
-
-func withProbes(probes ...config.Probe) *config.Config {
-	target := config.DefaultTarget()
-	target.Name, target.Replicas = "t", []string{"http://replica"}
-	return &config.Config{Targets: []config.Target{target}, Probes: probes}
-}
-
-// bubble is a daemon in synthetic time, beside a simulated replica.
-type bubble struct {
-	*Daemon
-	*diary
-	cfg *config.Config // what the next reload finds
-}
-
-func inBubble(t *testing.T, cfg *config.Config, test func(b *bubble)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		listener := simulator.NewPipeListener()
-		ctx, end := context.WithCancel(t.Context())
-		server := &http.Server{Handler: simulator.NewReplica(ctx, simulator.Options{Parameters: simulator.FieldReport()})}
-		go func() { _ = server.Serve(listener) }()
-
-		b := &bubble{cfg: cfg, diary: newDiary()}
-		b.Daemon = New(Options{
-			Load: func() (*config.Config, error) { return b.cfg, nil }, Registry: prometheus.NewRegistry(),
-			Logger: slog.New(slog.DiscardHandler), Observer: b.diary,
-			Prober: prober.Options{Dial: listener.DialContext, Synthetic: true},
-		})
-		if err := b.Reload(); err != nil {
-			t.Fatal(err)
-		}
-		test(b)
-		b.Shutdown(ctx)
-		end()
-		time.Sleep(10 * time.Second) // idle connections end
-		_ = server.Close()
-		synctest.Wait()
-	})
-}
 
 // Runs begin on the grid of their interval, however long each takes.
 func TestRunsBeginOnTheirInterval(t *testing.T) {
@@ -183,24 +74,6 @@ func TestAFailedRunIsNotRepeatedAtOnce(t *testing.T) {
 			t.Errorf("%d attempts in 35 s, want one every %s", n, pauseAfterFailure)
 		}
 	})
-}
-
-func TestNextRun(t *testing.T) {
-	at := func(seconds int) time.Time { return time.Unix(int64(seconds), 0) }
-	for name, tt := range map[string]struct{ began, now, interval, want int }{
-		"within its interval":                {0, 20, 60, 60},
-		"an overrun start is left out":       {0, 70, 60, 120},
-		"ended just when the next is due":    {0, 60, 60, 120},
-		"several overrun starts":             {30, 500, 60, 510},
-		"no interval: one run after another": {0, 20, 0, 20},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := nextRun(at(tt.began), at(tt.now), time.Duration(tt.interval)*time.Second)
-			if got != at(tt.want) {
-				t.Errorf("got %d, want %d", got.Unix(), tt.want)
-			}
-		})
-	}
 }
 
 func TestNoReloadDuringShutdown(t *testing.T) {

@@ -32,9 +32,7 @@ func (d *Daemon) Handler() (http.Handler, error) {
 	mux.HandleFunc("GET /config", d.showConfig)
 	mux.HandleFunc("GET /-/healthy", text("vllm_prober is healthy.\n"))
 	mux.HandleFunc("GET /-/ready", text("vllm_prober is ready.\n"))
-	for _, method := range []string{http.MethodPost, http.MethodPut} {
-		mux.HandleFunc(method+" /-/reload", d.reload)
-	}
+	d.addLifecycle(mux)
 	return mux, nil
 }
 
@@ -51,13 +49,4 @@ func (d *Daemon) showConfig(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write(shown) // the client may be gone
-}
-
-func (d *Daemon) reload(w http.ResponseWriter, _ *http.Request) {
-	if err := d.Reload(); err != nil {
-		d.o.Logger.Error("reload failed, the configuration before it stays in force", "err", err)
-		http.Error(w, "reload failed, the configuration before it stays in force:\n"+err.Error(), http.StatusInternalServerError)
-		return
-	}
-	fmt.Fprintln(w, "configuration in force")
 }

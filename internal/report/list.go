@@ -18,17 +18,26 @@ func WriteList(w io.Writer, runs []*prober.RunResult) error {
 				valid++
 			}
 		}
-		took, result := "–", "not ended"
+		took := "–"
 		if !r.EndedAt.IsZero() {
-			took, result = r.EndedAt.Sub(r.StartedAt).Round(time.Second).String(), "success"
-		}
-		if r.Err != "" {
-			result = r.Err
+			took = r.EndedAt.Sub(r.StartedAt).Round(time.Second).String()
 		}
 		g.rows = append(g.rows, []string{
 			r.ID, r.Probe, r.StartedAt.UTC().Format(time.DateTime), took,
-			fmt.Sprintf("%d/%d", len(r.Results), r.Steps), fmt.Sprint(valid), result,
+			fmt.Sprintf("%d/%d", len(r.Results), r.Steps), fmt.Sprint(valid), Ending(r),
 		})
 	}
 	return writeAligned(w, g)
+}
+
+// Ending says how a run ended, and why where it did not make all its steps.
+func Ending(r *prober.RunResult) string {
+	switch {
+	case r.Outcome == "":
+		return "not ended"
+	case r.Err == "":
+		return string(r.Outcome)
+	default:
+		return fmt.Sprintf("%s: %s", r.Outcome, r.Err)
+	}
 }

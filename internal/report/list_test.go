@@ -16,9 +16,9 @@ func TestWriteList(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteList(&b, []*prober.RunResult{
 		{Run: run("d"), Results: []prober.StepResult{{}}},
-		{Run: run("c"), Results: []prober.StepResult{{}, invalid, {}}, Err: "cut: the prober ended in the middle of it"},
-		{Run: run("b"), EndedAt: at.Add(90*time.Second + 400*time.Millisecond), Results: make([]prober.StepResult, 12)},
-		{Run: run("a"), EndedAt: at.Add(time.Second), Err: "connection refused"},
+		{Run: run("c"), Results: []prober.StepResult{{}, invalid, {}}, Outcome: prober.RunAborted, Err: "the prober ended in the middle of it"},
+		{Run: run("b"), EndedAt: at.Add(90*time.Second + 400*time.Millisecond), Outcome: prober.RunSuccess, Results: make([]prober.StepResult, 12)},
+		{Run: run("a"), EndedAt: at.Add(time.Second), Outcome: prober.RunFailed, Err: "connection refused"},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -29,9 +29,9 @@ func TestWriteList(t *testing.T) {
 	for i, want := range []string{
 		"run probe started took steps valid result",
 		"d ladder 2026-11-24 12:00:00 – 1/12 1 not ended",
-		"c ladder 2026-11-24 12:00:00 – 3/12 2 cut: the prober ended in the middle of it",
+		"c ladder 2026-11-24 12:00:00 – 3/12 2 aborted: the prober ended in the middle of it",
 		"b ladder 2026-11-24 12:00:00 1m30s 12/12 12 success",
-		"a ladder 2026-11-24 12:00:00 1s 0/12 0 connection refused",
+		"a ladder 2026-11-24 12:00:00 1s 0/12 0 failed: connection refused",
 	} {
 		if rows[i] != want {
 			t.Errorf("row %d is %s, want %s", i, rows[i], want)

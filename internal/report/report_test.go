@@ -67,6 +67,7 @@ func result() *prober.RunResult {
 			step(small, 10, 10, 0.065, 0.028), step(large, 10, 10.5, 0.052, 0.028), failing,
 			watched, withheld, overloaded, aborted,
 		},
+		Outcome: prober.RunSuccess,
 		Answers: []prober.Answer{
 			{Arm: small, Capacity: &prober.Estimate{Value: 66.43, Lower: 64, Upper: 70}, SLORate: &prober.Estimate{Value: 48.4, Lower: 47, Upper: 51}, Steps: 7},
 			{Arm: single, Capacity: &prober.Estimate{Value: 16.57, Upper: 18}, Steps: 2, Err: "search.max_steps were made, 2"},

@@ -65,8 +65,19 @@ const batch = 20
 // All yields the records of the runs that began at since or later, the oldest
 // first, of one probe unless its name is empty. It ends with the first error.
 func (r *Reader) All(probe string, since time.Time) iter.Seq2[*Record, error] {
+	return r.records(func() ([]string, error) { return r.since(probe, since, false) })
+}
+
+// Reaching is as All, for the runs that may have made steps at since or later: it
+// yields the last one that began before, too. Those of a probe do not overlap.
+func (r *Reader) Reaching(probe string, since time.Time) iter.Seq2[*Record, error] {
+	return r.records(func() ([]string, error) { return r.since(probe, since, true) })
+}
+
+// records yields the records of the runs with some ids, in their order.
+func (r *Reader) records(list func() ([]string, error)) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
-		ids, err := r.since(probe, since)
+		ids, err := list()
 		if err != nil {
 			yield(nil, err)
 			return
@@ -95,8 +106,9 @@ func (r *Reader) All(probe string, since time.Time) iter.Seq2[*Record, error] {
 	}
 }
 
-// since lists the ids of the runs that began at a time or later, the oldest first.
-func (r *Reader) since(probe string, at time.Time) (ids []string, err error) {
+// since lists the ids of the runs that began at a time or later, and perhaps of the
+// last one before, the oldest first.
+func (r *Reader) since(probe string, at time.Time, andBefore bool) (ids []string, err error) {
 	err = r.view(func(tx *bbolt.Tx) error {
 		for id := range newest(tx, probe) {
 			if !at.IsZero() {
@@ -106,6 +118,9 @@ func (r *Reader) since(probe string, at time.Time) (ids []string, err error) {
 					return err
 				}
 				if record.StartedAt.Before(at) {
+					if andBefore {
+						ids = append(ids, id)
+					}
 					break
 				}
 			}

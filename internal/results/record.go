@@ -42,6 +42,7 @@ type beginning struct {
 // that was cut, EndedAt is zero.
 type ending struct {
 	EndedAt time.Time         `json:"ended_at,omitzero"`
+	Outcome prober.RunOutcome `json:"outcome,omitempty"`
 	Models  []prober.ArmModel `json:"models,omitempty"`
 	// Answers and Comparison are what the run's searches and its experiment found.
 	Answers    []prober.Answer    `json:"answers,omitempty"`
@@ -100,13 +101,16 @@ func stepOf(r *prober.StepResult) Step {
 
 // endingOf is what is kept of a run when it has ended.
 func endingOf(r *prober.RunResult) ending {
-	return ending{EndedAt: r.EndedAt, Models: r.Models, Answers: r.Answers, Comparison: r.Comparison, Err: r.Err}
+	return ending{
+		EndedAt: r.EndedAt, Outcome: r.Outcome, Models: r.Models, Answers: r.Answers, Comparison: r.Comparison, Err: r.Err,
+	}
 }
 
 // Result is the result of the run that is recorded.
 func (r *Record) Result() *prober.RunResult {
 	result := &prober.RunResult{
-		Run: r.Run, EndedAt: r.EndedAt, Models: r.Models, Answers: r.Answers, Comparison: r.Comparison, Err: r.Err,
+		Run: r.Run, EndedAt: r.EndedAt, Outcome: r.Outcome, Models: r.Models,
+		Answers: r.Answers, Comparison: r.Comparison, Err: r.Err,
 	}
 	for i := range r.Steps {
 		result.Results = append(result.Results, r.Steps[i].StepResult)

@@ -95,7 +95,7 @@ func record(tb testing.TB, s *Store, probe int, at time.Time) *prober.RunResult 
 	r := recorder(tb, s, probe)
 	run := aRun(probing().Probes[probe].Name, at)
 	result := &prober.RunResult{
-		Run: run, EndedAt: at.Add(3 * time.Minute),
+		Run: run, EndedAt: at.Add(3 * time.Minute), Outcome: prober.RunSuccess,
 		Models:  []prober.ArmModel{{Arm: prober.Arm{Target: "t", Replicas: 2, GPUs: 2}, Model: "llama", Versions: []string{"0.32.0"}}},
 		Results: []prober.StepResult{*aStep(run, 1, 1), *aStep(run, 2, 2, prober.Broken{Promise: prober.PromiseCPU, Detail: "busy"})},
 		Answers: []prober.Answer{{Arm: prober.Arm{Target: "t"}, Capacity: &prober.Estimate{Value: 16.5, Lower: 16, Upper: 18}, Steps: 3}},

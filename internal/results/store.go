@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ type Store struct {
 	logger    *slog.Logger
 	lock      *flock.Flock
 
+	writing  sync.Mutex // lest runs at the same time wait for the file by polling
 	runs     atomic.Int64
 	failures atomic.Uint64
 }
@@ -38,8 +40,8 @@ type Retention struct {
 	Runs int
 }
 
-// cut is the error of a run that has no end of its own.
-const cut = "cut: the prober ended in the middle of it"
+// cut is why a run was aborted that has no end of its own.
+const cut = "the prober ended in the middle of it"
 
 // Open opens the records of a folder for writing and makes both where they are
 // not there. Runs that a prober left without an end get one that says so. The
@@ -88,7 +90,7 @@ func unwritable(err error) error {
 // so nobody is making them.
 func (s *Store) endCutRuns(tx *bbolt.Tx) error {
 	for _, id := range slices.Collect(keys(tx.Bucket(bucketOpen))) {
-		if err := putEnd(tx, id, ending{Err: cut}); err != nil {
+		if err := putEnd(tx, id, ending{Outcome: prober.RunAborted, Err: cut}); err != nil {
 			return err
 		}
 		s.logger.Warn("a run was cut: the prober ended in the middle of it", "run", id)
@@ -118,6 +120,8 @@ func (s *Store) Size() int64 {
 
 // update makes one transaction, which is on the disk when it returns.
 func (s *Store) update(do func(*bbolt.Tx) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	runs := 0
 	err := transact(s.path, true, func(tx *bbolt.Tx) error {
 		if err := do(tx); err != nil {

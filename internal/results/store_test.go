@@ -117,7 +117,7 @@ func TestACutRunIsMarked(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := s.Run(run.ID)
-		if err != nil || got.Err != "cut: the prober ended in the middle of it" || !got.EndedAt.IsZero() || len(got.Steps) != 1 {
+		if err != nil || got.Err != "the prober ended in the middle of it" || got.Outcome != prober.RunAborted || !got.EndedAt.IsZero() || len(got.Steps) != 1 {
 			t.Errorf("%+v, %v", got, err)
 		}
 		s.Close()

@@ -128,6 +128,29 @@ func (g *Generator) MaxTokens() (prompt, output int) {
 	return prompt, output
 }
 
+// MeanTokens are the mean lengths of the requests that Next makes. A prompt of a
+// file that is text counts as a token for each four bytes, which is what the
+// tokenizers of English make of it, for only the server knows better.
+func (g *Generator) MeanTokens() (prompt, output float64) {
+	if len(g.prompts) == 0 {
+		return g.cfg.PromptTokens.MeanTokens(), g.cfg.OutputTokens.MeanTokens()
+	}
+	for _, p := range g.prompts {
+		if p.tokens > 0 {
+			prompt += float64(p.tokens)
+		} else {
+			prompt += float64(len(p.json)) / 4
+		}
+		if p.outputTokens > 0 {
+			output += float64(p.outputTokens)
+		} else {
+			output += g.cfg.OutputTokens.MeanTokens()
+		}
+	}
+	n := float64(len(g.prompts))
+	return prompt / n, output / n
+}
+
 // Next makes the next request.
 func (g *Generator) Next() Request {
 	g.count++

@@ -3,6 +3,8 @@ package workload
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -297,6 +299,26 @@ func TestMaxTokensOfMadePrompts(t *testing.T) {
 			if r := g.Next(); r.PromptTokens > c.prompt || r.OutputTokens > c.output {
 				t.Errorf("%s: %d and %d are asked for, which is more than %d and %d", name, r.PromptTokens, r.OutputTokens, c.prompt, c.output)
 			}
+		}
+	}
+}
+
+func TestMeanTokens(t *testing.T) {
+	made := config.Workload{Endpoint: config.Completions, PromptTokens: uniform(5, 50), OutputTokens: fixed(6)}
+	file := filepath.Join(t.TempDir(), "prompts.jsonl")
+	// Three ids with an answer of 8 tokens, and `"prompt":"..."` of 32 bytes with one
+	// of the workload's 6.
+	text := `{"prompt": [1, 2, 3], "output_tokens": 8}` + "\n" + `{"prompt": "` + strings.Repeat("a", 21) + `"}` + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := config.Workload{Endpoint: config.Completions, PromptsFile: file, OutputTokens: fixed(6)}
+	for _, c := range []struct {
+		workload       config.Workload
+		prompt, output float64
+	}{{made, 27.5, 6}, {read, (3 + 8) / 2.0, 7}} {
+		if prompt, output := generator(t, c.workload, "s", 1).MeanTokens(); prompt != c.prompt || output != c.output {
+			t.Errorf("%g and %g, want %g and %g", prompt, output, c.prompt, c.output)
 		}
 	}
 }

@@ -1,0 +1,214 @@
+package daemon
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/internal/simulator"
+	"vllm_prober/prober"
+)
+
+// beating is a heartbeat with a request each 5 s. Its windows end between two
+// requests, and so when they are over: the first after 10 s of warm-up and 58 s,
+// in which 12 requests are intended, the others after 58 s with 11.
+func beating() config.Probe {
+	p := probeNamed("beat", 0)
+	p.Schedule, p.Ladder, p.Guard = config.Schedule{}, config.Ladder{}, config.Guard{}
+	p.Heartbeat = &config.Heartbeat{Rate: 0.2, Window: 58 * time.Second}
+	p.Timeouts.FirstToken = 10 * time.Second
+	return p
+}
+
+// windows are when the windows of a heartbeat that have ended began, warm-up
+// before them included.
+func (b *bubble) windows() (began []time.Duration) {
+	for _, r := range b.beats() {
+		began = append(began, r.StartedAt.Sub(b.epoch))
+	}
+	return began
+}
+
+func (b *bubble) requests(t *testing.T, outcome prober.Outcome) float64 {
+	t.Helper()
+	sum := 0.0
+	for _, phase := range prober.Phases() {
+		sum += b.value(t, `vllm_prober_requests_total{batch_size="",gpus="1",outcome="`+string(outcome)+`",phase="`+string(phase)+
+			`",probe="beat",request_rate="0.2",target="t"}`)
+	}
+	return sum
+}
+
+// A heartbeat is window after window with nothing between, cut or left out, and
+// is no run.
+func TestHeartbeat(t *testing.T) {
+	inBubble(t, withProbes(beating()), func(b *bubble) {
+		time.Sleep(245 * time.Second)
+		if got, want := b.windows(), days(t, "0:0:0", "0:1:8", "0:2:6", "0:3:4"); !slices.Equal(got, want) {
+			t.Errorf("windows began at %v, want %v", got, want)
+		}
+		for i, r := range b.beats() {
+			want := 11
+			if i == 0 {
+				want = 12
+			}
+			if !r.Valid() || len(r.Measured) != want {
+				t.Errorf("window %d is valid: %t, with %d requests, want %d", i, r.Valid(), len(r.Measured), want)
+			}
+		}
+		const step = `{batch_size="",gpus="1",probe="beat",request_rate="0.2",target="t"}`
+		if got := b.value(t, `vllm_prober_measured_seconds_total`+step); got != 4*58 {
+			t.Errorf("%g seconds are measured, want four windows of 58", got)
+		}
+		// One request in the warm-up, at 5 s.
+		if ok, aborted := b.requests(t, prober.OK), b.requests(t, prober.Aborted); ok != 1+12+3*11 || aborted != 0 {
+			t.Errorf("%g requests were ok, %g aborted", ok, aborted)
+		}
+		if n := b.looks.Load(); n != 1 {
+			t.Errorf("the replica was looked at %d times, want once, before the first window", n)
+		}
+		if len(b.begun("beat")) != 0 || strings.Contains(b.metricsPage(), "vllm_prober_run") {
+			t.Error("a heartbeat is told of as a run")
+		}
+		ids := map[string]bool{}
+		for _, r := range b.beats() {
+			for i := range r.Measured {
+				ids[r.Measured[i].ID] = true
+			}
+		}
+		if len(ids) != 12+3*11 {
+			t.Errorf("the requests have %d ids", len(ids))
+		}
+	})
+}
+
+// What is in flight at the end of a window ends by itself.
+func TestAHeartbeatCutsNothing(t *testing.T) {
+	p := beating()
+	p.Workload.OutputTokens.Fixed = 200 // answers take longer than the gaps between requests
+	inBubble(t, withProbes(p), func(b *bubble) {
+		time.Sleep(5 * time.Minute)
+		drained := 0
+		for _, r := range b.beats() {
+			drained += r.Outcomes[prober.Drain][prober.OK]
+			if !r.Valid() || r.Unfinished > 0 || r.Outcomes[prober.Drain][prober.Aborted] > 0 {
+				t.Errorf("a window is valid: %t, with outcomes %v", r.Valid(), r.Outcomes)
+			}
+		}
+		if drained == 0 {
+			t.Error("no window ended with requests in flight")
+		}
+	})
+}
+
+// A ladder on the heartbeat's replica begins when the window under way is over,
+// and is not busy because of it; then the heartbeat goes on, with a warm-up.
+func TestALadderHasItsTurnWithinOneWindow(t *testing.T) {
+	ladder := planned("ladder", "t", "2 0 * * *", 25*time.Second)
+	ladder.Schedule.Missed = config.Skip
+	midnight := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	inBubbleFrom(t, midnight, Options{}, withProbes(beating(), ladder), func(b *bubble) {
+		time.Sleep(10 * time.Minute)
+		// The second window is over at 2:06, and the ladder's run at 2:31.
+		b.has(t, "ladder", []string{"0:2:6"}, nil)
+		want := days(t, "0:0:0", "0:1:8", "0:2:31", "0:3:39", "0:4:37")
+		if got := b.windows(); !slices.Equal(got[:5], want) {
+			t.Errorf("windows began at %v, want %v", got, want)
+		}
+		for i, r := range b.beats() {
+			if warmup := r.Warmup > 0; warmup != (i == 0 || i == 2) {
+				t.Errorf("window %d has a warm-up of %s", i, r.Warmup)
+			}
+		}
+	})
+}
+
+// A replica that hangs shows as timeouts, within one window and the time that
+// these take; when it works again, so does the heartbeat.
+func TestAHeartbeatSeesAReplicaThatHangs(t *testing.T) {
+	inBubble(t, withProbes(beating()), func(b *bubble) {
+		time.Sleep(70 * time.Second) // the second window has begun, at 1:08
+		b.replica.SetFaults(simulator.FaultShare{Fault: simulator.Wedged, Share: 1})
+		// 11 requests of the window; the last, at 2:03, is given up at 2:13; in the drain
+		// one follows at 2:08 and one at 2:13, the latter perhaps.
+		time.Sleep(76 * time.Second)
+		if n := b.requests(t, prober.TimeoutFirstToken); n < 12 || n > 13 {
+			t.Errorf("%g requests had no first token", n)
+		}
+		if n := b.looks.Load(); n != 2 {
+			t.Errorf("the replica was looked at %d times, want once more after the failures", n)
+		}
+		before := b.requests(t, prober.OK)
+		b.replica.SetFaults()
+		time.Sleep(3 * time.Minute)
+		if n := b.requests(t, prober.OK) - before; n < 20 {
+			t.Errorf("%g requests were ok after the replica works again", n)
+		}
+	})
+}
+
+// A replica that is down, also from the beginning on, is requests that could not
+// connect.
+func TestAHeartbeatOutlivesAReplicaThatIsDown(t *testing.T) {
+	inBubble(t, withProbes(beating()), func(b *bubble) {
+		b.down.Store(true) // before any connection is made
+		time.Sleep(5 * time.Minute)
+		connect, ok := b.requests(t, prober.Connect), b.requests(t, prober.OK)
+		if connect < 30 || ok != 0 {
+			t.Errorf("%g requests could not connect, %g were ok", connect, ok)
+		}
+		b.down.Store(false)
+		time.Sleep(5 * time.Minute)
+		if n := b.requests(t, prober.OK); n < 30 {
+			t.Errorf("%g requests were ok when it was up again", n)
+		}
+	})
+}
+
+// A reload that does not change a heartbeat leaves it alone.
+func TestReloadLetsAHeartbeatGoOn(t *testing.T) {
+	beat := beating()
+	inBubble(t, withProbes(beat), func(b *bubble) {
+		time.Sleep(100 * time.Second) // within the second window
+		again := beating()
+		b.cfg = withProbes(again, planned("other", "other", "0 0 * * *", 25*time.Second))
+		if err := b.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if got, want := b.windows(), days(t, "0:0:0", "0:1:8", "0:2:6"); !slices.Equal(got, want) {
+			t.Errorf("windows began at %v, want %v", got, want)
+		}
+		for _, r := range b.beats() {
+			if !r.Valid() {
+				t.Errorf("a window is invalid: %v", r.Broken)
+			}
+		}
+	})
+}
+
+func TestPauseAndAbortOfAHeartbeat(t *testing.T) {
+	inBubbleFrom(t, time.Time{}, withLifecycle, withProbes(beating()), func(b *bubble) {
+		synctest.Wait()
+		b.post(t, "/-/run?probe=beat", http.StatusConflict, `probe "beat" is a heartbeat, which is always under way`)
+		time.Sleep(30 * time.Second)
+		b.post(t, "/-/pause", http.StatusOK, "") // lets the first window end
+		time.Sleep(5 * time.Minute)
+		b.post(t, "/-/abort?probe=beat", http.StatusConflict, `no run of probe "beat" is under way`)
+		b.post(t, "/-/resume", http.StatusOK, "")
+		time.Sleep(20 * time.Second) // within the second window
+		b.post(t, "/-/abort?probe=beat", http.StatusOK, "")
+		time.Sleep(100 * time.Second)
+		if got, want := b.windows(), days(t, "0:0:0", "0:5:30", "0:5:50"); !slices.Equal(got, want) {
+			t.Errorf("windows began at %v, want %v", got, want)
+		}
+		steps := b.beats()
+		if !steps[0].Valid() || steps[1].Valid() || !steps[2].Valid() || steps[1].Warmup == 0 {
+			t.Errorf("the windows are %+v", steps)
+		}
+	})
+}

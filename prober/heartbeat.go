@@ -1,0 +1,73 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// heartbeat is how far a heartbeat has come.
+type heartbeat struct {
+	id      string
+	windows int
+	seed    uint64
+	// inspected says that all replicas have answered as they should, and that no
+	// request has failed since.
+	inspected bool
+}
+
+// Window makes one window of a heartbeat against the arm of that number: a run of
+// one step, which the observer is told of as a step alone. One that is warm
+// follows right after another, and needs no warm-up. What the replicas do is no
+// error: one that is down or hangs is what a heartbeat is there to tell.
+func (p *Prober) Window(ctx context.Context, arm int, warm bool) (*StepResult, error) {
+	ctx, over := p.underway.begin(ctx, p.soft)
+	defer over()
+	b := &p.beat
+	if b.windows == 0 {
+		b.id = time.Now().UTC().Format("20060102T150405Z") + fmt.Sprintf("-%04x", rand.N(1<<16))
+		b.seed = p.probe.Seed
+		for b.seed == 0 {
+			b.seed = rand.Uint64() >> 11
+		}
+	}
+	b.windows++
+	p.probe.Ladder.Warmup = p.probe.Steps().Warmup
+	if warm {
+		p.probe.Ladder.Warmup = 0
+	}
+	// Each window has arrivals of its own: the same ones again and again would
+	// always ask at the same moments.
+	result := &RunResult{Run: Run{
+		ID: fmt.Sprintf("%s-%d", b.id, b.windows), Probe: p.probe.Name, Seed: b.seed + uint64(b.windows), StartedAt: time.Now(), Steps: 1,
+	}}
+	err := p.makeSteps(ctx, result, newPlan(p.probe, p.arms[arm:arm+1], nil, result.Seed))
+	if len(result.Results) == 0 {
+		return nil, err
+	}
+	r := &result.Results[0]
+	if len(r.Failures) > 0 {
+		b.inspected = false
+	}
+	return r, err
+}
+
+// preflight looks at the replicas before a run, which it can keep from beginning.
+// A heartbeat looks at them before its first window and after failures, and goes
+// on whatever it finds.
+func (p *Prober) preflight(ctx context.Context, result *RunResult) error {
+	if p.probe.Heartbeat == nil {
+		return p.inspect(ctx, result)
+	}
+	if p.beat.inspected {
+		return nil
+	}
+	err := p.inspect(ctx, result)
+	p.beat.inspected = err == nil
+	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		p.o.Logger.Warn("replicas do not answer as they should, the heartbeat goes on", "probe", p.probe.Name, "err", err)
+	}
+	return nil
+}
