@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -16,6 +17,35 @@ type heartbeat struct {
 	// inspected says that all replicas have answered as they should, and that no
 	// request has failed since.
 	inspected bool
+
+	mu     sync.Mutex
+	pulses map[Arm]pulse
+}
+
+// pulse is what the latest valid window against an arm found.
+type pulse struct {
+	ttft Distribution
+	at   time.Time
+}
+
+// Pulse is the TTFT of a heartbeat's latest valid window against an arm, in
+// seconds, and when that window ended. It says false before there is one. Other
+// goroutines may call it.
+func (p *Prober) Pulse(a Arm) (ttft Distribution, at time.Time, ok bool) {
+	p.beat.mu.Lock()
+	defer p.beat.mu.Unlock()
+	found, ok := p.beat.pulses[a]
+	return found.ttft, found.at, ok
+}
+
+// feel notes what a window has found.
+func (b *heartbeat) feel(r *StepResult) {
+	if r.Latencies == nil || r.Latencies.TTFT.Count == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pulses[r.Arm] = pulse{r.Latencies.TTFT, r.EndedAt}
 }
 
 // Window makes one window of a heartbeat against the arm of that number: a run of
@@ -48,6 +78,7 @@ func (p *Prober) Window(ctx context.Context, arm int, warm bool) (*StepResult, e
 		return nil, err
 	}
 	r := &result.Results[0]
+	b.feel(r)
 	if len(r.Failures) > 0 {
 		b.inspected = false
 	}

@@ -86,6 +86,30 @@ func TestHeartbeat(t *testing.T) {
 	})
 }
 
+// The pulse is that of the latest valid window.
+func TestPulse(t *testing.T) {
+	inBubbleFrom(t, time.Time{}, withLifecycle, withProbes(beating()), func(b *bubble) {
+		arm := prober.Arm{Target: "t", Replicas: 1, GPUs: 1}
+		felt := func() (prober.Distribution, time.Duration, bool) {
+			ttft, at, ok := b.probes["beat"].prober.Pulse(arm)
+			return ttft, at.Sub(b.epoch), ok
+		}
+		time.Sleep(time.Minute)
+		if _, _, ok := felt(); ok {
+			t.Error("there is a pulse before the first window has ended")
+		}
+		time.Sleep(10 * time.Second)
+		first := b.beats()[0].Latencies.TTFT
+		if ttft, at, ok := felt(); !ok || ttft != first || ttft.Count != 12 || at != 68*time.Second {
+			t.Errorf("%+v at %s, %t; want that of the first window", ttft, at, ok)
+		}
+		b.post(t, "/-/abort?probe=beat", http.StatusOK, "")
+		if ttft, at, ok := felt(); !ok || ttft != first || at != 68*time.Second {
+			t.Errorf("after a window that was aborted: %+v at %s, %t", ttft, at, ok)
+		}
+	})
+}
+
 // What is in flight at the end of a window ends by itself.
 func TestAHeartbeatCutsNothing(t *testing.T) {
 	p := beating()
