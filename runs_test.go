@@ -267,3 +267,21 @@ func TestRunsWithoutRecords(t *testing.T) {
 		t.Errorf("reading has made %v, %v", left, err)
 	}
 }
+
+// What is spent of the day's budget is spent for the next process too.
+func TestABudgetOutlivesTheDaemon(t *testing.T) {
+	f := fleet(t, 1, simulator.Options{})
+	folder := t.TempDir()
+	// The step is reckoned at 20 a second for 21.2 s, so 424 requests, and sends
+	// about 30.
+	config := strings.Replace(probing(f.URLs[0]), "interval: 1h", "interval: 1h, budget: {requests_per_day: 430}", 1)
+	d := serveConfig(t, config, "--storage.path="+folder)
+	d.is(`vllm_prober_runs_total{probe="p",result="success"}`, 1)
+	d.signal(syscall.SIGTERM)
+	d.wait()
+	d = serveConfig(t, config, "--storage.path="+folder)
+	d.is(`vllm_prober_runs_skipped_total{probe="p",reason="budget"}`, 1)
+	if x, _ := d.value(`vllm_prober_requests_total{batch_size="",gpus="1",outcome="ok",phase="window",probe="p",request_rate="20",target="t"}`); x != 0 {
+		t.Errorf("%g requests were sent beyond the budget", x)
+	}
+}

@@ -47,6 +47,7 @@ type world struct {
 	// prepare and watcher are the prober's, and may be nil.
 	prepare func(context.Context, prober.Arm, config.Prepare) error
 	watcher prober.Watcher
+	before  func(requestRate float64) error // may be nil
 	// during runs within the bubble beside the run.
 	during func(p *prober.Prober)
 }
@@ -90,7 +91,7 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 		}
 		p, perr := prober.New(w.cfg, *w.probe(), prober.Options{
 			Observer: w.recorder, Logger: discard(), Synthetic: true,
-			Dial: networkDialer(network), Prepare: w.prepare, Watcher: w.watcher,
+			Dial: networkDialer(network), Prepare: w.prepare, Watcher: w.watcher, Before: w.before,
 		})
 		if perr != nil {
 			t.Fatal(perr)

@@ -285,6 +285,20 @@ func TestReading(t *testing.T) {
 			t.Errorf("%s: got %s, %v, want %s", name, ids(got), err, tt.want)
 		}
 	}
+	for name, tt := range map[string]struct {
+		since time.Duration // after noon
+		want  string
+	}{
+		"before all":         {-time.Hour, "1200 1400 1600"},
+		"the start of a run": {2 * time.Hour, "1200 1400 1600"},
+		"between two":        {3 * time.Hour, "1400 1600"},
+		"later than all":     {24 * time.Hour, "1600"},
+	} {
+		got, err := collect(In(folder).Reaching("p", noon.Add(tt.since)))
+		if err != nil || ids(got) != tt.want {
+			t.Errorf("reaching %s: got %s, %v, want %s", name, ids(got), err, tt.want)
+		}
+	}
 	if _, err := In(folder).Run("none"); err == nil || !strings.Contains(err.Error(), "vllm_prober runs list shows those that there are") {
 		t.Error(err)
 	}
