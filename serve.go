@@ -37,7 +37,7 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	addCommands(cmd, &commandsEnabled)
 	storage := &storageFlags{}
 	storage.add(cmd)
-	lifecycle := cmd.Flag("web.enable-lifecycle", "Enable /-/reload, /-/run, /-/pause, /-/resume and /-/abort.").Bool()
+	lifecycle := cmd.Flag("web.enable-lifecycle", "Enable /-/run, /-/pause, /-/resume and /-/abort.").Bool()
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		load := func() (*config.Config, error) { return load(*file, commandsEnabled) }

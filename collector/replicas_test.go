@@ -112,8 +112,8 @@ func TestGuardTrips(t *testing.T) {
 	p.GuardTripped(prober.Trip{Limit: config.WaitingRequests, Action: config.Wait})
 	p.GuardTripped(prober.Trip{Limit: config.WaitingRequests, Action: config.AbortRun})
 	p.GuardTripped(prober.Trip{Limit: config.WaitingRequests, Action: config.AbortRun})
-	if n := testutil.CollectAndCount(p, "vllm_prober_guard_trips_total"); n != 10 {
-		t.Errorf("%d series, want those of five limits and two actions", n)
+	if n := testutil.CollectAndCount(p, "vllm_prober_guard_trips_total"); n != 12 {
+		t.Errorf("%d series, want those of six limits and two actions", n)
 	}
 	for labels, want := range map[string]float64{
 		`{action="wait",limit="waiting_requests",probe="p"}`:      1,

@@ -16,7 +16,7 @@ type Trip struct {
 	// Replica is the one that was over the limit; empty where the limit is of the
 	// step as a whole.
 	Replica string `json:"replica,omitempty"`
-	// Value is what was seen, and Allowed the limit.
+	// Value is what was seen, and Allowed the limit; in seconds where they are times.
 	Value   float64 `json:"value"`
 	Allowed float64 `json:"allowed"`
 	// Unseen says why Value is not known where it could not be seen: what cannot
@@ -26,7 +26,7 @@ type Trip struct {
 
 // String says which limit was passed, by how much, and where.
 func (t *Trip) String() string {
-	text := fmt.Sprintf("%s is %s, more than %s", t.Limit, shortNumber(t.Value), shortNumber(t.Allowed))
+	text := fmt.Sprintf("%s is %s, more than %s", t.Limit, t.figure(t.Value), t.figure(t.Allowed))
 	if t.Unseen != "" {
 		text = fmt.Sprintf("%s cannot be seen: %s", t.Limit, t.Unseen)
 	}
@@ -36,7 +36,17 @@ func (t *Trip) String() string {
 	return text
 }
 
-func shortNumber(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
+// figure writes a value of the limit's kind.
+func (t *Trip) figure(x float64) string {
+	switch {
+	case t.Limit != config.HeartbeatTTFT:
+		return strconv.FormatFloat(x, 'g', 4, 64)
+	case x >= Unanswered.Seconds():
+		return "endless, without any answer"
+	default:
+		return time.Duration(x * float64(time.Second)).Round(10 * time.Microsecond).String()
+	}
+}
 
 // guardLook is how often the guard looks whether its limits are kept again.
 const guardLook = time.Second

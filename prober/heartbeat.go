@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -19,33 +20,45 @@ type heartbeat struct {
 	inspected bool
 
 	mu     sync.Mutex
-	pulses map[Arm]pulse
+	pulses map[Arm]Pulse
 }
 
-// pulse is what the latest valid window against an arm found.
-type pulse struct {
-	ttft Distribution
-	at   time.Time
+// Pulse is what a window of a heartbeat found.
+type Pulse struct {
+	// TTFT is the median one, and Unanswered where no request was OK.
+	TTFT time.Duration
+	// At is when the window ended.
+	At time.Time
 }
 
-// Pulse is the TTFT of a heartbeat's latest valid window against an arm, in
-// seconds, and when that window ended. It says false before there is one. Other
-// goroutines may call it.
-func (p *Prober) Pulse(a Arm) (ttft Distribution, at time.Time, ok bool) {
+// Unanswered is the TTFT of a window without an answer: longer than any.
+const Unanswered = time.Duration(math.MaxInt64)
+
+// Pulse is that of the slowest arm of a heartbeat, of the latest valid window of
+// each. It says false until there is one of all arms. Other goroutines may call it.
+func (p *Prober) Pulse() (slowest Pulse, ok bool) {
 	p.beat.mu.Lock()
 	defer p.beat.mu.Unlock()
-	found, ok := p.beat.pulses[a]
-	return found.ttft, found.at, ok
+	for _, each := range p.beat.pulses {
+		if each.TTFT >= slowest.TTFT {
+			slowest = each
+		}
+	}
+	return slowest, len(p.beat.pulses) == len(p.arms)
 }
 
 // feel notes what a window has found.
 func (b *heartbeat) feel(r *StepResult) {
-	if r.Latencies == nil || r.Latencies.TTFT.Count == 0 {
+	if !r.Valid() || r.Offered == 0 {
 		return
+	}
+	felt := Pulse{TTFT: Unanswered, At: r.EndedAt}
+	if r.Latencies.TTFT.Count > 0 {
+		felt.TTFT = time.Duration(r.Latencies.TTFT.P50 * float64(time.Second))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pulses[r.Arm] = pulse{r.Latencies.TTFT, r.EndedAt}
+	b.pulses[r.Arm] = felt
 }
 
 // Window makes one window of a heartbeat against the arm of that number: a run of

@@ -53,7 +53,7 @@ type Options struct {
 // New makes a Prober for one of cfg's probes.
 func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 	probe.Ladder = probe.Steps()
-	p := &Prober{probe: probe, o: o, answers: map[Arm]Answer{}, beat: heartbeat{pulses: map[Arm]pulse{}}}
+	p := &Prober{probe: probe, o: o, answers: map[Arm]Answer{}, beat: heartbeat{pulses: map[Arm]Pulse{}}}
 	p.soft, p.stop = context.WithCancel(context.Background())
 	clients := map[string]*client{}
 	for _, a := range probe.Arms {

@@ -71,6 +71,8 @@ probes:
     kv_cache_usage_ratio: 0.9
     preemptions_per_second: 0.5
     error_ratio: 0.25
+    heartbeat: beat
+    heartbeat_ttft: 2s
     action: wait
     wait_at_most: 1h
   timeouts: {connect: 1s, first_token: 20s, stall: 5s, total: 1m}
@@ -151,7 +153,8 @@ func everyKeyConfig(folder string) *Config {
 			SLO:     SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second, Attainment: 0.5},
 			Guard: Guard{
 				WaitingRequests: new(0.), ForeignRequestsRunning: new(8.), KVCacheUsageRatio: new(0.9),
-				PreemptionsPerSecond: new(0.5), ErrorRatio: new(0.25), Action: Wait, WaitAtMost: time.Hour,
+				PreemptionsPerSecond: new(0.5), ErrorRatio: new(0.25), Heartbeat: "beat", HeartbeatTTFT: 2 * time.Second,
+				Action: Wait, WaitAtMost: time.Hour,
 			},
 			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
 			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,

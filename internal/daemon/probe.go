@@ -34,8 +34,12 @@ type probe struct {
 	before time.Time
 	// meanTokens are those of a request and its answer, where the budget counts them.
 	meanTokens float64
-	replicas   []string
-	state      state
+	// pulse is that of the heartbeat whose TTFT the guard limits, and recent how old it
+	// may be; nil where there is no such limit.
+	pulse    func() (prober.Pulse, bool)
+	recent   time.Duration
+	replicas []string
+	state    state
 
 	// ctx ends when the probe is to make no more runs, hard when the one under
 	// way is to be cut.
@@ -62,6 +66,10 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition, old *probe)
 		watcher, err := replica.NewWatcher(cfg, c, o.Dial, d.o.Logger)
 		if err != nil {
 			return nil, err
+		}
+		if c.Guard.HeartbeatTTFT > 0 {
+			p.pulse, p.recent = d.pulseOf(cfg, c.Guard.Heartbeat)
+			watcher.Feel(p.pulse)
 		}
 		o.Watcher, o.Prepare = watcher, prepare.New(watcher, d.o.Logger)
 	}

@@ -130,7 +130,13 @@ func (p *probe) turnAndRun(at *position, due time.Time, asked bool) {
 	p.enter(waiting)
 	defer p.enter(idle)
 	mine := &turn{probe: p.definition.probe.Name, replicas: p.replicas}
-	if !p.turns.take(p.ctx, mine) {
+	switch over, ok := p.takeCalm(mine); {
+	case !ok:
+		return
+	case over != nil:
+		at.from, at.owed = time.Now().Round(0).Add(1), false
+		at.rest = at.from.Add(pauseAfterFailure)
+		p.skip(schedule.Guard, 1, fmt.Sprintf("the guard waited for %s, and %s", p.definition.probe.Guard.WaitAtMost, over), at.rest)
 		return
 	}
 	defer p.turns.give(mine)

@@ -107,6 +107,49 @@ func TestTheGuardAbortsAStep(t *testing.T) {
 	}
 }
 
+// A heartbeat on other replicas that becomes slow within a step ends it at once. One
+// that was slow before, or that has no answer to tell, does what it does elsewhere.
+func TestTheGuardFeelsAHeartbeat(t *testing.T) {
+	const turns = 10 * time.Second // into the step
+	for name, tt := range map[string]struct {
+		before, after time.Duration // median TTFT of the window before the step and of that which ends in it
+		aborted       bool
+		says          string
+	}{
+		"it becomes slow":     {100 * time.Millisecond, 600 * time.Millisecond, true, "heartbeat_ttft is 600ms, more than 500ms"},
+		"it answers no more":  {100 * time.Millisecond, prober.Unanswered, true, "heartbeat_ttft is endless, without any answer, more than 500ms"},
+		"it is at its limit":  {100 * time.Millisecond, 500 * time.Millisecond, false, ""},
+		"it was slow before":  {600 * time.Millisecond, 0, false, ""},
+		"it becomes fast now": {600 * time.Millisecond, 100 * time.Millisecond, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(1, 16, 3)
+			w.probe().Guard.Heartbeat, w.probe().Guard.HeartbeatTTFT = "beat", 500*time.Millisecond
+			w.pulse = func() (prober.Pulse, bool) {
+				if at := w.began.Add(turns); tt.after != 0 && !time.Now().Before(at) {
+					return prober.Pulse{TTFT: tt.after, At: at}, true
+				}
+				return prober.Pulse{TTFT: tt.before, At: w.began}, true
+			}
+			result, err := w.run(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &result.Results[0]
+			if !tt.aborted {
+				if r.Guard != nil || !r.Valid() {
+					t.Errorf("%v, %v", r.Guard, r.Broken)
+				}
+				return
+			}
+			if r.Guard == nil || r.Guard.String() != tt.says || r.Guard.Action != config.AbortStep || r.Valid() || r.Completed != 0 {
+				t.Errorf("the trip is %v, want %q; valid: %t, completed: %d", r.Guard, tt.says, r.Valid(), r.Completed)
+			}
+			w.goneBy(t, turns+time.Second)
+		})
+	}
+}
+
 // A step that is aborted a second time is not made a third time.
 func TestAStepIsRepeatedOnce(t *testing.T) {
 	w := newWorld(1, 16, 3)

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -91,8 +92,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// The simulated replica exports all that is read, but for the start of a process
-// that it does not have.
+// The simulated replica exports all that is read.
 func TestParseTakesAllThatAReplicaExports(t *testing.T) {
 	got, err := Parse(strings.NewReader(simulatedPage(t)))
 	if err != nil {
@@ -102,6 +102,11 @@ func TestParseTakesAllThatAReplicaExports(t *testing.T) {
 		Engines: 1, Running: known(0), Waiting: known(0), KVCacheUsage: known(0), Preemptions: known(0),
 		OutputTokens: known(0), PromptTokens: known(0), FirstTokens: known(0), FirstTokenSeconds: known(0), Succeeded: known(0),
 	}
+	// It started within this test, but for the clock's grain.
+	if age := float64(time.Now().UnixNano())/1e9 - got.ProcessStart.Value; !got.ProcessStart.Known || age < -1 || age > 3600 {
+		t.Errorf("it started %g s ago", age)
+	}
+	want.ProcessStart = got.ProcessStart
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

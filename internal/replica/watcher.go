@@ -19,7 +19,9 @@ type Watcher struct {
 	guard   config.Guard
 	limits  []config.GuardLimit // those of replicas that are set
 	targets map[string]*target
-	log     *slog.Logger
+	// pulse is that of the guard's heartbeat; nil where there is none to be felt.
+	pulse func() (prober.Pulse, bool)
+	log   *slog.Logger
 }
 
 // target is the replicas of a target and how they are read.
@@ -36,6 +38,10 @@ type replica struct {
 	// once.
 	blind bool
 }
+
+// Feel lets the guard's limit on the TTFT of a heartbeat be held within steps.
+// Without it that limit is none.
+func (w *Watcher) Feel(pulse func() (prober.Pulse, bool)) { w.pulse = pulse }
 
 // NewWatcher makes the Watcher of one of cfg's probes. dial makes connections;
 // nil is TCP.

@@ -32,6 +32,8 @@ type world struct {
 	// while the run goes on.
 	replicas []*swappable
 	wrap     func(context.Context, http.Handler) http.Handler
+	// pulse is that of the guard's heartbeat, and may be nil.
+	pulse func() (prober.Pulse, bool)
 	// during runs within the bubble beside the run, whose end ends ctx.
 	during func(ctx context.Context)
 
@@ -114,6 +116,7 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 		if werr != nil {
 			t.Fatal(werr)
 		}
+		watcher.Feel(w.pulse)
 		p, perr := prober.New(w.cfg, *w.probe(), prober.Options{
 			Observer: w, Logger: slog.New(slog.DiscardHandler), Synthetic: true, Dial: dial, Watcher: watcher,
 		})

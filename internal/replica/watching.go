@@ -61,6 +61,7 @@ func (w *Watcher) Watch(
 		wait.Go(func() { k.sample(sampling, r) })
 	}
 	wait.Go(func() { k.countErrors(sampling) })
+	wait.Go(func() { k.feel(sampling) })
 	return func(ctx context.Context, step prober.Step) []prober.ReplicaResult {
 		stop()
 		wait.Wait()
@@ -176,6 +177,29 @@ func (k *watching) countErrors(ctx context.Context) {
 		}
 		if ratio := errorRatio(k.own()); looks.take(config.ErrorRatio, ratio, allowed) {
 			k.pass(k.trip(config.ErrorRatio, "", ratio.Value))
+		}
+	}
+}
+
+// feel looks at the heartbeat as often as at the replicas. What it felt before the
+// step is no news: a run has waited for that, and where the two share a replica the
+// heartbeat waits for the run.
+func (k *watching) feel(ctx context.Context) {
+	allowed, set := k.guard.Limit(config.HeartbeatTTFT)
+	if !set || k.pulse == nil {
+		return
+	}
+	began := time.Now()
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if felt, ok := k.pulse(); ok && felt.At.After(began) && felt.TTFT.Seconds() > allowed {
+			k.pass(k.trip(config.HeartbeatTTFT, "", felt.TTFT.Seconds()))
 		}
 	}
 }

@@ -119,14 +119,22 @@ func (r *Record) Result() *prober.RunResult {
 }
 
 // Configuration is the definition of one of cfg's probes as it is recorded: a
-// configuration of that probe and its targets alone, with secrets hidden.
+// configuration of that probe, of the heartbeat that its guard heeds, and of their
+// targets alone, with secrets hidden.
 func Configuration(cfg *config.Config, probe config.Probe) (string, error) {
 	one := config.Config{Probes: []config.Probe{probe}}
+	for _, other := range cfg.Probes {
+		if other.Name == probe.Guard.Heartbeat {
+			one.Probes = append(one.Probes, other)
+		}
+	}
 	taken := map[string]bool{}
-	for _, a := range probe.Arms {
-		if t, has := cfg.Target(a.Target); has && !taken[t.Name] {
-			taken[t.Name] = true
-			one.Targets = append(one.Targets, t)
+	for _, p := range one.Probes {
+		for _, a := range p.Arms {
+			if t, has := cfg.Target(a.Target); has && !taken[t.Name] {
+				taken[t.Name] = true
+				one.Targets = append(one.Targets, t)
+			}
 		}
 	}
 	text, err := yaml.Marshal(one)

@@ -326,4 +326,15 @@ func TestConfigurationFollowsTheDefinition(t *testing.T) {
 	if of() == before {
 		t.Error("its own target's change did not change it")
 	}
+	// Without the heartbeat that it names it would be none.
+	cfg.Probes[0].Guard.Heartbeat, cfg.Probes[0].Guard.HeartbeatTTFT = "beat", time.Second
+	beat := config.DefaultProbe()
+	beat.Name, beat.Arms, beat.Schedule = "beat", []config.Arm{{Target: "other"}}, config.Schedule{}
+	beat.Ladder, beat.Guard = config.Ladder{}, config.Guard{}
+	beat.Heartbeat = &config.Heartbeat{Rate: 1, Window: time.Minute}
+	cfg.Probes = append(cfg.Probes, beat)
+	got, err := config.Parse([]byte(of()), "record")
+	if err != nil || len(got.Probes) != 2 || got.Probes[0].Name != "p" || got.Probes[1].Name != "beat" || len(got.Targets) != 2 {
+		t.Errorf("%v in the configuration\n%s", err, of())
+	}
 }

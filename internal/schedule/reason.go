@@ -11,6 +11,8 @@ const (
 	Budget Reason = "budget"
 	// Busy: another run held a replica.
 	Busy Reason = "busy"
+	// Guard: the heartbeat of the probe's guard was over its limit.
+	Guard Reason = "guard"
 	// Paused: the probe was paused.
 	Paused Reason = "paused"
 	// Missed: the daemon was down, or its machine asleep.
@@ -20,4 +22,4 @@ const (
 )
 
 // Reasons lists all reasons.
-func Reasons() []Reason { return []Reason{Blackout, Budget, Busy, Paused, Missed, Overran} }
+func Reasons() []Reason { return []Reason{Blackout, Budget, Busy, Guard, Paused, Missed, Overran} }
