@@ -91,8 +91,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// The simulated replica exports all that is read, but for the start of a process
-// that it does not have.
+// The simulated replica exports all that is read.
 func TestParseTakesAllThatAReplicaExports(t *testing.T) {
 	got, err := Parse(strings.NewReader(simulatedPage(t)))
 	if err != nil {
@@ -101,8 +100,9 @@ func TestParseTakesAllThatAReplicaExports(t *testing.T) {
 	want := Sample{
 		Engines: 1, Running: known(0), Waiting: known(0), KVCacheUsage: known(0), Preemptions: known(0),
 		OutputTokens: known(0), PromptTokens: known(0), FirstTokens: known(0), FirstTokenSeconds: known(0), Succeeded: known(0),
+		ProcessStart: known(got.ProcessStart.Value), // of now
 	}
-	if got != want {
+	if got != want || got.ProcessStart.Value == 0 {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
