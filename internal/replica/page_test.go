@@ -77,11 +77,12 @@ func toProtobuf(tb testing.TB, text string) []byte {
 }
 
 func show(p Page) string {
-	text := fmt.Sprintf("block size %+v, cache %+v, start %+v", p.BlockSize, p.CacheTokens, p.ProcessStart)
+	var text strings.Builder
+	fmt.Fprintf(&text, "block size %+v, cache %+v, start %+v", p.BlockSize, p.CacheTokens, p.ProcessStart)
 	for engine, rank := range p.Ranks {
-		text += fmt.Sprintf("\n%q: %+v", engine, *rank)
+		fmt.Fprintf(&text, "\n%q: %+v", engine, *rank)
 	}
-	return text
+	return text.String()
 }
 
 func TestParsePageOfEveryRelease(t *testing.T) {
