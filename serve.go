@@ -37,6 +37,8 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	addCommands(cmd, &commandsEnabled)
 	storage := &storageFlags{}
 	storage.add(cmd)
+	replicas := &replicaFlags{}
+	replicas.add(cmd)
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		load := func() (*config.Config, error) { return load(*file, commandsEnabled) }
@@ -51,6 +53,10 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 		}
 		logger := promslog.New(logging)
 		logger.Info("starting vllm_prober", "version", version.Info(), "build", version.BuildContext())
+		asked, err := replicas.open(logger)
+		if err != nil {
+			return err
+		}
 		registry := newRegistry()
 		records, err := storage.open(logger)
 		if err != nil {
@@ -60,7 +66,7 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 			defer records.Close()
 			registry.MustRegister(collector.NewRecords(records))
 		}
-		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records})
+		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records, Replicas: asked})
 		return serve(env, d, webFlags, *grace, logger, nil)
 	}
 }

@@ -31,6 +31,8 @@ type Options struct {
 	Observer prober.Observer
 	// Records keeps the record of every run; it may be nil.
 	Records *results.Store
+	// Replicas asks the replicas of the targets how they are; it may be nil.
+	Replicas *collector.Replicas
 	// Prober is how probers are made; its Observer, Watcher and Logger are
 	// the daemon's.
 	Prober prober.Options
@@ -87,6 +89,9 @@ func New(o Options) *Daemon {
 	}
 	d.hard, d.cut = context.WithCancel(context.Background())
 	o.Registry.MustRegister(d.metrics)
+	if o.Replicas != nil {
+		o.Registry.MustRegister(o.Replicas)
+	}
 	return d
 }
 
@@ -114,6 +119,11 @@ func (d *Daemon) Reload() (err error) {
 	next, err := d.prepare(cfg)
 	if err != nil {
 		return err
+	}
+	if d.o.Replicas != nil {
+		if err := d.o.Replicas.Set(cfg.Targets); err != nil {
+			return err
+		}
 	}
 	for name, old := range d.probes {
 		if next[name] != old {
@@ -155,6 +165,9 @@ func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 		}
 		if d.o.Observer != nil {
 			observers = append(observers, d.o.Observer)
+		}
+		if d.o.Replicas != nil {
+			observers = append(observers, d.o.Replicas)
 		}
 		o.Logger, o.Observer = d.o.Logger, observers
 		watcher, err := replica.NewWatcher(cfg, p, o.Dial, o.Logger)
@@ -239,5 +252,8 @@ func (d *Daemon) Shutdown(ctx context.Context) {
 	d.mu.Unlock()
 	defer context.AfterFunc(ctx, d.cut)()
 	d.wait.Wait()
+	if d.o.Replicas != nil {
+		d.o.Replicas.Close()
+	}
 	d.cut()
 }
