@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
+	"vllm_prober/collector"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/daemon"
 	"vllm_prober/internal/progress"
@@ -63,6 +64,7 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, once bo
 		Load:     func() (*config.Config, error) { return cfg, nil },
 		Registry: newRegistry(), Logger: logger,
 		Observer: prober.Observers{progress.New(env.stderr, isTerminal(env.stderr)), tables},
+		Replicas: collector.NewReplicas(replicaInterval, nil, logger),
 	})
 	return serve(env, d, cfg, webFlags, time.Second, logger, tables.done)
 }

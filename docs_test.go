@@ -86,9 +86,12 @@ func TestTheMistakeOfTheREADME(t *testing.T) {
 
 // docs/metrics.md lists the metrics that there are, with their types, and no other.
 func TestMetricsAreDocumented(t *testing.T) {
-	f := fleet(t, 1, simulator.Options{})
-	d := serveConfig(t, probing(f.URLs[0]))
+	f, old := fleet(t, 1, simulator.Options{}), oldReplica(t)
+	config := strings.Replace(probing(f.URLs[0]), "]}]", fmt.Sprintf("]}, {name: old, replicas: [%q]}]", old), 1)
+	d := serveConfig(t, config)
 	d.is(`vllm_prober_runs_total{probe="p",result="success"}`, 1)
+	d.is(fmt.Sprintf(`vllm_prober_replica_up{check="metrics",replica=%q,target="t"}`, f.URLs[0]), 1)
+	d.is(fmt.Sprintf(`vllm_prober_replica_prefix_cache_hit_ratio{engine="",replica=%q,target="old"}`, old), 0.625)
 	_, body := d.do(http.MethodGet, "/metrics")
 	var exported, documented []string
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (vllm_prober_\w+) (\w+)$`).FindAllStringSubmatch(body, -1) {

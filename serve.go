@@ -38,6 +38,8 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	storage := &storageFlags{}
 	storage.add(cmd)
 	lifecycle := cmd.Flag("web.enable-lifecycle", "Enable /-/run, /-/pause, /-/resume and /-/abort.").Bool()
+	replicas := &replicaFlags{}
+	replicas.add(cmd)
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		load := func() (*config.Config, error) { return load(*file, commandsEnabled) }
@@ -52,6 +54,10 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 		}
 		logger := promslog.New(logging)
 		logger.Info("starting vllm_prober", "version", version.Info(), "build", version.BuildContext())
+		asked, err := replicas.open(logger)
+		if err != nil {
+			return err
+		}
 		registry := newRegistry()
 		records, err := storage.open(logger)
 		if err != nil {
@@ -61,7 +67,7 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 			defer records.Close()
 			registry.MustRegister(collector.NewRecords(records))
 		}
-		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records, Lifecycle: *lifecycle})
+		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records, Replicas: asked, Lifecycle: *lifecycle})
 		return serve(env, d, cfg, webFlags, *grace, logger, nil)
 	}
 }

@@ -29,6 +29,8 @@ type Options struct {
 	// Records keeps the record of every run, and says what the daemon did before this
 	// process; it may be nil.
 	Records *results.Store
+	// Replicas asks the replicas of the targets how they are; it may be nil.
+	Replicas *collector.Replicas
 	// Prober is how probers are made; its Observer, Watcher, Logger and Before are
 	// the daemon's.
 	Prober prober.Options
@@ -78,6 +80,9 @@ func New(o Options) *Daemon {
 	}
 	d.hard, d.cut = context.WithCancel(context.Background())
 	o.Registry.MustRegister(d.metrics)
+	if o.Replicas != nil {
+		o.Registry.MustRegister(o.Replicas)
+	}
 	return d
 }
 
@@ -104,6 +109,11 @@ func (d *Daemon) Apply(cfg *config.Config) (err error) {
 	next, err := d.prepare(cfg)
 	if err != nil {
 		return err
+	}
+	if d.o.Replicas != nil {
+		if err := d.o.Replicas.Set(cfg.Targets); err != nil {
+			return err
+		}
 	}
 	for name, old := range d.probes {
 		if next[name] != old {
@@ -171,5 +181,8 @@ func (d *Daemon) Shutdown(ctx context.Context) {
 	d.mu.Unlock()
 	defer context.AfterFunc(ctx, d.cut)()
 	d.wait.Wait()
+	if d.o.Replicas != nil {
+		d.o.Replicas.Close()
+	}
 	d.cut()
 }

@@ -83,6 +83,9 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition, old *probe)
 	if d.o.Observer != nil {
 		observers = append(observers, d.o.Observer)
 	}
+	if d.o.Replicas != nil {
+		observers = append(observers, d.o.Replicas)
+	}
 	o.Logger, o.Observer = d.o.Logger, observers
 	if p.prober, err = prober.New(cfg, c, o); err != nil {
 		return nil, err
