@@ -21,7 +21,9 @@ import (
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/daemon"
+	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/report"
+	"vllm_prober/internal/results"
 )
 
 // defaultAddress is where the daemon listens unless told otherwise.
@@ -32,11 +34,18 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	file := cmd.Flag("config.file", "The configuration.").Default("vllm_prober.yml").String()
 	check := cmd.Flag("config.check", "Check the configuration and exit.").Bool()
 	grace := cmd.Flag("shutdown.grace-period", "How long requests in flight may take to end after SIGTERM.").Default("30s").Duration()
+	probing := cmd.Flag("prober", "Probe. With --no-prober there is no configuration and no record: the process exports this machine's GPUs alone.").
+		Default("true").Bool()
+	gpus := &gpuFlags{}
+	gpus.add(cmd)
 	storage := &storageFlags{}
 	storage.add(cmd)
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		load := func() (*config.Config, error) { return config.Load(*file) }
+		if !*probing {
+			load = func() (*config.Config, error) { return &config.Config{}, nil }
+		}
 		cfg, err := load() // before a folder is made for the records of what cannot run
 		if err != nil {
 			return err
@@ -49,14 +58,21 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 		logger := promslog.New(logging)
 		logger.Info("starting vllm_prober", "version", version.Info(), "build", version.BuildContext())
 		registry := newRegistry()
-		records, err := storage.open(logger)
-		if err != nil {
-			return err
+		var records *results.Store
+		if *probing {
+			if records, err = storage.open(logger); err != nil {
+				return err
+			}
 		}
 		if records != nil {
 			defer records.Close()
 			registry.MustRegister(collector.NewRecords(records))
 		}
+		endGPUs, err := gpus.watch(registry, gpu.NVML, logger)
+		if err != nil {
+			return err
+		}
+		defer endGPUs()
 		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records})
 		return serve(env, d, webFlags, *grace, logger, nil)
 	}

@@ -9,14 +9,21 @@ import (
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 )
 
-// Units of NVML's figures.
-const (
-	percent = 1e-2 // of a ratio
-	milli   = 1e-3 // of a watt, a joule
-	mega    = 1e6  // of a hertz
-	nano    = 1e-9 // of a second
-	kibi    = 1024 // of a byte
+// unit is what a figure of NVML's is times and over for it to be in a base unit:
+// a thousandth is no binary fraction, and times one a round figure would not stay
+// so.
+type unit struct{ times, over float64 }
+
+var (
+	one     = unit{1, 1}
+	percent = unit{1, 100}  // of a ratio
+	milli   = unit{1, 1000} // of a watt, a joule
+	mega    = unit{1e6, 1}  // of a hertz
+	nano    = unit{1, 1e9}  // of a second
+	kibi    = unit{1024, 1} // of a byte
 )
+
+func (u unit) of(x float64) float64 { return x * u.times / u.over }
 
 // query gathers what one GPU tells in one round.
 type query struct {
@@ -46,11 +53,11 @@ func (q *query) addOf(m Metric, label string, value float64) {
 }
 
 // number reads a figure that is one number, in a unit.
-func number[T uint32 | uint64 | int](m Metric, unit float64, read func(nvml.Device) (T, nvml.Return)) func(*query, nvml.Device) nvml.Return {
+func number[T uint32 | uint64 | int](m Metric, in unit, read func(nvml.Device) (T, nvml.Return)) func(*query, nvml.Device) nvml.Return {
 	return func(q *query, d nvml.Device) nvml.Return {
 		x, ret := read(d)
 		if ret == nvml.SUCCESS {
-			q.add(m, float64(x)*unit)
+			q.add(m, in.of(float64(x)))
 		}
 		return ret
 	}
@@ -65,7 +72,7 @@ var readings = []struct {
 	{"nvmlDeviceGetMemoryInfo", readMemory},
 	{"nvmlDeviceGetEnforcedPowerLimit", number(PowerLimitWatts, milli, nvml.Device.GetEnforcedPowerLimit)},
 	{"nvmlDeviceGetTotalEnergyConsumption", number(EnergyJoules, milli, nvml.Device.GetTotalEnergyConsumption)},
-	{"nvmlDeviceGetTemperature", number(TemperatureCelsius, 1, func(d nvml.Device) (uint32, nvml.Return) {
+	{"nvmlDeviceGetTemperature", number(TemperatureCelsius, one, func(d nvml.Device) (uint32, nvml.Return) {
 		return d.GetTemperature(nvml.TEMPERATURE_GPU)
 	})},
 	{"nvmlDeviceGetClockInfo", number(SMClockHertz, mega, func(d nvml.Device) (uint32, nvml.Return) {
@@ -81,14 +88,14 @@ var readings = []struct {
 	{"nvmlDeviceGetTotalEccErrors", readECC("corrected", nvml.MEMORY_ERROR_TYPE_CORRECTED)},
 	{"nvmlDeviceGetTotalEccErrors", readECC("uncorrected", nvml.MEMORY_ERROR_TYPE_UNCORRECTED)},
 	{"nvmlDeviceGetRemappedRows", readRemappedRows},
-	{"nvmlDeviceGetPcieReplayCounter", number(PCIeReplays, 1, nvml.Device.GetPcieReplayCounter)},
+	{"nvmlDeviceGetPcieReplayCounter", number(PCIeReplays, one, nvml.Device.GetPcieReplayCounter)},
 }
 
 func readUtilization(q *query, d nvml.Device) nvml.Return {
 	u, ret := d.GetUtilizationRates()
 	if ret == nvml.SUCCESS {
-		q.add(UtilizationRatio, float64(u.Gpu)*percent)
-		q.add(MemoryActivityRatio, float64(u.Memory)*percent)
+		q.add(UtilizationRatio, percent.of(float64(u.Gpu)))
+		q.add(MemoryActivityRatio, percent.of(float64(u.Memory)))
 	}
 	return ret
 }
@@ -154,15 +161,15 @@ const allLinks = math.MaxUint32
 var fields = []struct {
 	id, scope uint32
 	metric    Metric
-	unit      float64
+	in        unit
 }{
-	{id: nvml.FI_DEV_POWER_AVERAGE, metric: PowerAverageWatts, unit: milli},
-	{id: nvml.FI_DEV_POWER_INSTANT, metric: PowerInstantWatts, unit: milli},
-	{id: nvml.FI_DEV_MEMORY_TEMP, metric: MemoryTemperatureCelsius, unit: 1},
-	{id: nvml.FI_DEV_PCIE_COUNT_TX_BYTES, metric: PCIeTransmittedBytes, unit: 1},
-	{id: nvml.FI_DEV_PCIE_COUNT_RX_BYTES, metric: PCIeReceivedBytes, unit: 1},
-	{id: nvml.FI_DEV_NVLINK_THROUGHPUT_DATA_TX, scope: allLinks, metric: NVLinkTransmittedBytes, unit: kibi},
-	{id: nvml.FI_DEV_NVLINK_THROUGHPUT_DATA_RX, scope: allLinks, metric: NVLinkReceivedBytes, unit: kibi},
+	{id: nvml.FI_DEV_POWER_AVERAGE, metric: PowerAverageWatts, in: milli},
+	{id: nvml.FI_DEV_POWER_INSTANT, metric: PowerInstantWatts, in: milli},
+	{id: nvml.FI_DEV_MEMORY_TEMP, metric: MemoryTemperatureCelsius, in: one},
+	{id: nvml.FI_DEV_PCIE_COUNT_TX_BYTES, metric: PCIeTransmittedBytes, in: one},
+	{id: nvml.FI_DEV_PCIE_COUNT_RX_BYTES, metric: PCIeReceivedBytes, in: one},
+	{id: nvml.FI_DEV_NVLINK_THROUGHPUT_DATA_TX, scope: allLinks, metric: NVLinkTransmittedBytes, in: kibi},
+	{id: nvml.FI_DEV_NVLINK_THROUGHPUT_DATA_RX, scope: allLinks, metric: NVLinkReceivedBytes, in: kibi},
 }
 
 // clockEvents are the reasons for which clocks are held down. Drivers before the
@@ -195,7 +202,7 @@ func (q *query) readFields() {
 	power := false
 	for i, f := range fields {
 		if x, ok := fieldValue(asked[i]); ok && answered && !wraps(f.metric, asked[i]) {
-			q.add(f.metric, x*f.unit)
+			q.add(f.metric, f.in.of(x))
 			power = power || f.metric == PowerInstantWatts
 		}
 	}
@@ -204,12 +211,12 @@ func (q *query) readFields() {
 	}
 	for i, e := range clockEvents {
 		if x, ok := fieldValue(asked[len(fields)+i]); ok && answered {
-			q.addOf(ClockEventSeconds, e.label, x*nano)
+			q.addOf(ClockEventSeconds, e.label, nano.of(x))
 		} else if e.older {
 			q.do("nvmlDeviceGetViolationStatus", func(q *query, d nvml.Device) nvml.Return {
 				v, ret := d.GetViolationStatus(e.policy) //nolint:staticcheck // what drivers before the fields have
 				if ret == nvml.SUCCESS {
-					q.addOf(ClockEventSeconds, e.label, float64(v.ViolationTime)*nano)
+					q.addOf(ClockEventSeconds, e.label, nano.of(float64(v.ViolationTime)))
 				}
 				return ret
 			})

@@ -88,7 +88,7 @@ func (q *query) compareGPM(g *gpm) nvml.Return {
 	}
 	for i, m := range gpmMetrics {
 		if a := asked.Metrics[i]; nvml.Return(a.NvmlReturn) == nvml.SUCCESS && !math.IsNaN(a.Value) {
-			q.add(m.metric, a.Value*percent)
+			q.add(m.metric, percent.of(a.Value))
 		}
 	}
 	return ret

@@ -12,6 +12,8 @@ import (
 const (
 	// DefaultInterval is the time from one round's start to the next one's.
 	DefaultInterval = 5 * time.Second
+	// MinInterval is the shortest one: some figures are means over a second.
+	MinInterval = time.Second
 	// timeLimit is how long a round may take before it counts as hanging.
 	timeLimit = 10 * time.Second
 	// staleAfter is how many intervals old a snapshot may become.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -106,7 +107,7 @@ func (r *Reader) has(symbols ...string) bool {
 func (r *Reader) begin() error {
 	if ret := r.lib.Init(); ret != nvml.SUCCESS {
 		return fmt.Errorf("beginning NVML: %s; the driver's libnvidia-ml.so.1 has to be where the dynamic linker looks for it, "+
-			"and of the loaded driver's version", problem(ret))
+			"and of the loaded driver's version; --no-collector.gpu turns this off", problem(ret))
 	}
 	r.symbols = map[string]bool{}
 	if !r.has("nvmlDeviceGetCount_v2", "nvmlDeviceGetCount") || !r.has("nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex") ||
@@ -116,7 +117,8 @@ func (r *Reader) begin() error {
 	}
 	r.driver, r.cuda = "", ""
 	if r.has("nvmlSystemGetDriverVersion") {
-		r.driver, _ = r.lib.SystemGetDriverVersion() // empty where it fails
+		driver, _ := r.lib.SystemGetDriverVersion() // empty where it fails
+		r.driver = printable(driver)
 	}
 	if r.has("nvmlSystemGetCudaDriverVersion") {
 		if v, ret := r.lib.SystemGetCudaDriverVersion(); ret == nvml.SUCCESS {
@@ -148,10 +150,8 @@ func (r *Reader) find(index int) *device {
 	if ret != nvml.SUCCESS {
 		return nil
 	}
-	d := &device{Device: handle, identity: GPU{UUID: uuid, Index: index}}
-	if r.has("nvmlDeviceGetName") {
-		d.identity.Name, _ = handle.GetName() // empty where it fails
-	}
+	uuid = printable(uuid)
+	d := &device{Device: handle, identity: GPU{UUID: uuid, Index: index, Name: r.nameOf(handle)}}
 	if r.has("nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo") {
 		if pci, ret := handle.GetPciInfo(); ret == nvml.SUCCESS {
 			d.identity.PCIBusID = pciBusID(pci)
@@ -165,6 +165,19 @@ func (r *Reader) find(index int) *device {
 	r.known[uuid] = d.identity
 	return d
 }
+
+// nameOf is a GPU's name, empty where it is not known.
+func (r *Reader) nameOf(d nvml.Device) string {
+	if !r.has("nvmlDeviceGetName") {
+		return ""
+	}
+	name, _ := d.GetName() // empty where it fails
+	return printable(name)
+}
+
+// printable keeps what a driver in trouble may answer from being refused as the
+// value of a label.
+func printable(s string) string { return strings.ToValidUTF8(s, "?") }
 
 // pciBusID is a GPU's place on the bus as Linux writes it, such as 0000:3b:00.0.
 func pciBusID(pci nvml.PciInfo) string {

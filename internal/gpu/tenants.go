@@ -45,10 +45,7 @@ func (r *Reader) readInstance(handle nvml.Device) (Instance, bool) {
 	if ret != nvml.SUCCESS {
 		return Instance{}, false
 	}
-	i := Instance{UUID: uuid, GPUInstance: -1, ComputeInstance: -1}
-	if r.has("nvmlDeviceGetName") {
-		i.Name, _ = handle.GetName() // empty where it fails
-	}
+	i := Instance{UUID: printable(uuid), Name: r.nameOf(handle), GPUInstance: -1, ComputeInstance: -1}
 	if r.has("nvmlDeviceGetGpuInstanceId") {
 		if id, ret := handle.GetGpuInstanceId(); ret == nvml.SUCCESS {
 			i.GPUInstance = id
