@@ -109,3 +109,29 @@ func TestStaleGPU(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkCollectGPUs is a scrape of 8 GPUs that offer everything.
+func BenchmarkCollectGPUs(b *testing.B) {
+	poller := gpu.NewPoller(func() (*gpu.Snapshot, error) {
+		s := aSnapshot()
+		whole := s.GPUs[0]
+		s.GPUs = nil
+		for i := range 8 {
+			whole.UUID = "GPU-" + string(rune('a'+i))
+			s.GPUs = append(s.GPUs, whole)
+		}
+		return s, nil
+	}, time.Hour, slog.New(slog.DiscardHandler))
+	go poller.Run(b.Context())
+	for poller.Status().Snapshot == nil {
+		time.Sleep(time.Millisecond)
+	}
+	c := NewGPU(poller)
+	metrics := make(chan prometheus.Metric, 10000)
+	for b.Loop() {
+		c.Collect(metrics)
+		for len(metrics) > 0 {
+			<-metrics
+		}
+	}
+}
