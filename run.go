@@ -16,7 +16,9 @@ import (
 	"golang.org/x/term"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/prepare"
 	"vllm_prober/internal/progress"
+	"vllm_prober/internal/replica"
 	"vllm_prober/internal/report"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
@@ -27,6 +29,7 @@ type runFlags struct {
 	file, probe string
 	output      string
 	storage     string
+	commands    bool
 
 	targets    []string
 	rates      string
@@ -44,6 +47,7 @@ func addRun(app *kingpin.Application, commands map[string]command) {
 	cmd.Flag("output", "The form of the result: "+strings.Join(report.Formats(), ", ")+".").
 		Default(string(report.Table)).EnumVar(&f.output, report.Formats()...)
 	cmd.Flag("storage.path", "The folder to keep a record of the run in; without it none is kept.").StringVar(&f.storage)
+	addCommands(cmd, &f.commands)
 	cmd.Flag("target", "Base URL of a replica, such as http://127.0.0.1:8000; again for each further replica.").
 		PlaceHolder("URL").StringsVar(&f.targets)
 	cmd.Flag("rates", "Request rates, rising, in requests per second: 10,20,30.").StringVar(&f.rates)
@@ -78,7 +82,7 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 		if len(f.targets) > 0 || f.rates != "" {
 			return nil, config.Probe{}, errors.New("--config.file and --target with --rates are two ways to say the same: give one")
 		}
-		cfg, err := config.Load(f.file)
+		cfg, err := load(f.file, f.commands)
 		if err != nil {
 			return nil, config.Probe{}, err
 		}
@@ -132,6 +136,10 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 	}
 	_ = logging.Level.Set("error") // the progress says it
 	logger := promslog.New(logging)
+	watcher, err := replica.NewWatcher(cfg, probe, nil, logger)
+	if err != nil {
+		return err
+	}
 	observers := prober.Observers{progress.New(env.stderr, isTerminal(env.stderr))}
 	if f.storage != "" {
 		records, err := results.Open(f.storage, results.Retention{}, logger)
@@ -145,29 +153,15 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		}
 		observers = append(observers, recorder)
 	}
-	p, err := prober.New(cfg, probe, prober.Options{Observer: observers, Logger: logger})
+	p, err := prober.New(cfg, probe, prober.Options{
+		Observer: observers, Logger: logger, Watcher: watcher, Prepare: prepare.New(watcher, logger),
+	})
 	if err != nil {
 		return err
 	}
 	ctx, cut := context.WithCancel(context.Background())
 	defer cut()
-	go func() {
-		for stopping := false; ; {
-			select {
-			case s := <-env.signals:
-				switch {
-				case s == syscall.SIGHUP:
-				case stopping:
-					cut()
-				default:
-					stopping = true
-					p.Stop()
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	go endBySignals(ctx, env, p.Stop, cut)
 	result, err := p.Run(ctx)
 	if len(result.Results) > 0 || report.Format(f.output) == report.JSON {
 		if werr := report.Write(env.stdout, report.Format(f.output), result); werr != nil {
@@ -175,6 +169,26 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		}
 	}
 	return err
+}
+
+// endBySignals stops a run at the first signal and cuts it at the second, until ctx
+// ends.
+func endBySignals(ctx context.Context, env environment, stop, cut func()) {
+	for stopping := false; ; {
+		select {
+		case s := <-env.signals:
+			switch {
+			case s == syscall.SIGHUP:
+			case stopping:
+				cut()
+			default:
+				stopping = true
+				stop()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func isTerminal(w io.Writer) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
@@ -38,11 +39,13 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 		Default("true").Bool()
 	gpus := &gpuFlags{}
 	gpus.add(cmd)
+	var commandsEnabled bool
+	addCommands(cmd, &commandsEnabled)
 	storage := &storageFlags{}
 	storage.add(cmd)
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
-		load := func() (*config.Config, error) { return config.Load(*file) }
+		load := func() (*config.Config, error) { return load(*file, commandsEnabled) }
 		if !*probing {
 			load = func() (*config.Config, error) { return &config.Config{}, nil }
 		}
@@ -76,6 +79,25 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records})
 		return serve(env, d, webFlags, *grace, logger, nil)
 	}
+}
+
+// addCommands adds the flag that lets a configuration run commands.
+func addCommands(cmd *kingpin.CmdClause, enabled *bool) {
+	cmd.Flag("prober.enable-commands", "Run the prepare commands of the configuration's arms.").BoolVar(enabled)
+}
+
+// load reads a configuration, and refuses one with commands where they are not
+// enabled: who may write the file may not thereby run programs.
+func load(file string, commandsEnabled bool) (*config.Config, error) {
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	if arms := cfg.Commands(); len(arms) > 0 && !commandsEnabled {
+		return nil, fmt.Errorf("%s: %s: there is a prepare command, which only runs with --prober.enable-commands: add the flag, or remove prepare",
+			file, strings.Join(arms, "; "))
+	}
+	return cfg, nil
 }
 
 func newRegistry() *prometheus.Registry {

@@ -249,9 +249,7 @@ probes:
 		"hung":   "no answer within 10s: is the server hung, or the wrong address?",
 	} {
 		d.is(`vllm_prober_runs_total{probe="`+name+`",result="failed"}`, 1)
-		if !strings.Contains(d.stderr.String(), want) {
-			t.Errorf("the log does not say %q of the target that is %s:\n%s", want, name, d.stderr.String())
-		}
+		d.eventually(fmt.Sprintf("the log says %q of the target that is %s", want, name), func() bool { return strings.Contains(d.stderr.String(), want) })
 	}
 }
 

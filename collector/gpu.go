@@ -48,20 +48,14 @@ func NewGPU(poller *gpu.Poller) *GPU {
 	return c
 }
 
-// Describe implements prometheus.Collector.
-func (c *GPU) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.info, c.up, c.age, c.mig, c.memory, collectorSuccess, collectorDuration} {
-		descs <- d
-	}
-	for _, d := range c.values {
-		descs <- d
-	}
-}
+// Describe describes nothing: collectors that gather by themselves share some
+// names.
+func (c *GPU) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c *GPU) Collect(metrics chan<- prometheus.Metric) {
 	status := c.poller.Status()
-	showCollector(metrics, "gpu", status.Success, status.Duration)
+	tellCollection(metrics, "gpu", status.Duration, status.Success)
 	if status.Snapshot != nil {
 		metrics <- gauge(c.age, time.Since(status.Snapshot.At).Seconds())
 	}
@@ -71,7 +65,7 @@ func (c *GPU) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for _, g := range s.GPUs {
 		metrics <- gauge(c.info, 1, g.UUID, strconv.Itoa(g.Index), g.Name, s.Driver, s.CUDA, g.PCIBusID)
-		metrics <- gauge(c.up, truth(g.Up), g.UUID)
+		metrics <- gauge(c.up, oneIf(g.Up), g.UUID)
 		c.show(metrics, g.UUID, g.Values)
 		for _, i := range g.Instances {
 			metrics <- gauge(c.mig, 1, i.UUID, g.UUID, i.Name, instanceID(i.GPUInstance), instanceID(i.ComputeInstance))
@@ -107,4 +101,8 @@ func instanceID(id int) string {
 		return ""
 	}
 	return strconv.Itoa(id)
+}
+
+func gauge(desc *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 }

@@ -21,17 +21,20 @@ const namespace = "vllm_prober"
 // took always belong together, and an invalid step leaves no latency behind.
 // What tells of the present moves with it.
 type Probe struct {
+	prober.Silent
+
 	ttft, tpot, itl, e2e *prometheus.HistogramVec
 	sendLag              prometheus.Histogram
 
 	requests, completed, good, offered, seconds *prometheus.CounterVec
 	promptTokens, cachedTokens                  *prometheus.CounterVec
 	outputTokens, dropped                       *prometheus.CounterVec
-	runs                                        *prometheus.CounterVec
+	runs, guardTrips                            *prometheus.CounterVec
 
 	saturated, capacity, sloRate, attainment                           *prometheus.GaugeVec
 	best, ratio                                                        *prometheus.GaugeVec
 	valid, throughput, goodput, benchThroughput, unfinished, coalesced *prometheus.GaugeVec
+	replicas                                                           replicaGauges
 	inFlight, offeredRate                                              *prometheus.GaugeVec
 
 	active, progress, lastSuccess, lastDuration, next prometheus.Gauge
@@ -79,6 +82,11 @@ func NewProbe(cfg *config.Config, probe config.Probe) *Probe {
 	}
 	for _, result := range []string{runSucceeded, runFailed} {
 		p.runs.WithLabelValues(result)
+	}
+	for _, limit := range config.GuardLimits() {
+		for _, action := range []config.GuardAction{config.Wait, probe.Guard.Action} {
+			p.guardTrips.WithLabelValues(string(limit), string(action))
+		}
 	}
 	return p
 }
@@ -133,7 +141,11 @@ func (p *Probe) makeCounters(constant prometheus.Labels) {
 	p.runs = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "runs_total", Help: "Runs that ended, by result.", ConstLabels: constant,
 	}, []string{"result"})
-	p.live = append(p.live, p.runs)
+	p.guardTrips = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "guard_trips_total", ConstLabels: constant,
+		Help: "Times that a limit of the guard was passed, by limit and by what was then done: before a run that is always to wait.",
+	}, []string{"limit", "action"})
+	p.live = append(p.live, p.runs, p.guardTrips)
 }
 
 func (p *Probe) makeGauges(constant prometheus.Labels) {
@@ -155,13 +167,14 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 		p.live = append(p.live, g)
 		return g
 	}
-	p.valid = step("step_valid", "Whether the prober kept the promise named by reason in the latest step (1) or broke it (0).", "reason")
+	p.valid = step("step_valid", "Whether what the reason names was kept in the latest step (1) or not (0).", "reason")
 	p.throughput = step("step_throughput_requests_per_second", "Requests completed per second of the window, in the latest valid step.")
 	p.goodput = step("step_goodput_requests_per_second",
 		"Requests completed within the SLO per second of the window, in the latest valid step.")
 	p.benchThroughput = step("step_bench_throughput_requests_per_second",
 		"The throughput that `vllm bench serve` would report for the latest valid step, with the drain in its time.")
 	p.unfinished = step("step_unfinished_requests", "Measured requests that the drain limit cut in the latest valid step.")
+	p.replicas = newReplicaGauges(step)
 	p.coalesced = step("step_coalesced_reads_ratio",
 		"Share of the reads that brought several chunks at once, in the latest valid step: their gaps are not the server's.")
 	p.saturated = step("step_saturated",
@@ -305,6 +318,7 @@ func (p *Probe) showLatest(r *prober.StepResult) {
 	p.benchThroughput.WithLabelValues(step...).Set(r.BenchThroughput)
 	p.coalesced.WithLabelValues(step...).Set(r.CoalescedReads)
 	p.unfinished.WithLabelValues(step...).Set(float64(r.Unfinished))
+	p.replicas.set(r, step)
 }
 
 func (p *Probe) closeStep(r *prober.StepResult, step []string) {
@@ -336,6 +350,11 @@ func (p *Probe) closeStep(r *prober.StepResult, step []string) {
 			itl.Observe(seconds)
 		}
 	}
+}
+
+// GuardTripped implements prober.Observer.
+func (p *Probe) GuardTripped(t prober.Trip) {
+	p.guardTrips.WithLabelValues(string(t.Limit), string(t.Action)).Inc()
 }
 
 // RunEnded implements prober.Observer.

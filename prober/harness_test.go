@@ -44,6 +44,9 @@ type world struct {
 	*recorder
 	cfg     *config.Config
 	servers []server
+	// prepare and watcher are the prober's, and may be nil.
+	prepare func(context.Context, prober.Arm, config.Prepare) error
+	watcher prober.Watcher
 	// during runs within the bubble beside the run.
 	during func(p *prober.Prober)
 }
@@ -87,7 +90,7 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 		}
 		p, perr := prober.New(w.cfg, *w.probe(), prober.Options{
 			Observer: w.recorder, Logger: discard(), Synthetic: true,
-			Dial: networkDialer(network),
+			Dial: networkDialer(network), Prepare: w.prepare, Watcher: w.watcher,
 		})
 		if perr != nil {
 			t.Fatal(perr)

@@ -10,6 +10,13 @@ func (o Observers) RunStarted(r Run) {
 	}
 }
 
+// Preparing implements Observer.
+func (o Observers) Preparing(a Arm) {
+	for _, each := range o {
+		each.Preparing(a)
+	}
+}
+
 // StepStarted implements Observer.
 func (o Observers) StepStarted(s Step) {
 	for _, each := range o {
@@ -38,6 +45,13 @@ func (o Observers) StepEnded(r *StepResult) {
 	}
 }
 
+// GuardTripped implements Observer.
+func (o Observers) GuardTripped(t Trip) {
+	for _, each := range o {
+		each.GuardTripped(t)
+	}
+}
+
 // RunEnded implements Observer.
 func (o Observers) RunEnded(r *RunResult) {
 	for _, each := range o {
@@ -52,6 +66,9 @@ type Silent struct{}
 // RunStarted implements Observer.
 func (Silent) RunStarted(Run) {}
 
+// Preparing implements Observer.
+func (Silent) Preparing(Arm) {}
+
 // StepStarted implements Observer.
 func (Silent) StepStarted(Step) {}
 
@@ -63,6 +80,9 @@ func (Silent) RequestEnded(Step, *Observation) {}
 
 // StepEnded implements Observer.
 func (Silent) StepEnded(*StepResult) {}
+
+// GuardTripped implements Observer.
+func (Silent) GuardTripped(Trip) {}
 
 // RunEnded implements Observer.
 func (Silent) RunEnded(*RunResult) {}

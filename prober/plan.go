@@ -3,6 +3,7 @@ package prober
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"vllm_prober/internal/config"
 )
@@ -16,6 +17,7 @@ type plan struct {
 	experiment *experiment // nil where there is none
 	rng        *rand.Rand
 	round      []planned // what is left of it
+	last       *arm      // of the latest step
 }
 
 // planned is one step of a plan.
@@ -81,13 +83,26 @@ func (p *plan) next() (planned, bool) {
 			p.round = p.comparison()
 		}
 		p.rng.Shuffle(len(p.round), func(i, j int) { p.round[i], p.round[j] = p.round[j], p.round[i] })
+		p.keepEngines()
 	}
 	if len(p.round) == 0 {
 		return planned{}, false
 	}
 	first := p.round[0]
-	p.round = p.round[1:]
+	p.round, p.last = p.round[1:], first.arm
 	return first, true
+}
+
+// keepEngines begins a round with the arm that ended the one before it, where its
+// engines had to be made for it. Two arms are then made once a round, not twice,
+// and still meet a drift alike: AB BA AB.
+func (p *plan) keepEngines() {
+	if p.last == nil || p.last.prepare == nil {
+		return
+	}
+	if i := slices.IndexFunc(p.round, func(s planned) bool { return s.arm == p.last }); i > 0 {
+		p.round[0], p.round[i] = p.round[i], p.round[0]
+	}
 }
 
 // comparison is a round of the experiment.

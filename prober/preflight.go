@@ -21,29 +21,40 @@ import (
 const preflightLimit = 10 * time.Second
 
 // preflight asks every replica what it serves, so that a run against the wrong
-// thing fails at once and with a reason, instead of as a thousand requests.
+// thing fails at once and with a reason, instead of as a thousand requests. Those
+// whose engines are yet to be made are asked then.
 func (p *Prober) preflight(ctx context.Context, result *RunResult) error {
+	var errs []error
+	for _, a := range p.arms {
+		if a.prepare == nil {
+			errs = append(errs, p.examine(ctx, result, a))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// examine asks an arm's replicas what they serve, and whether the workload fits.
+func (p *Prober) examine(ctx context.Context, result *RunResult, a *arm) error {
 	// The lengths do not depend on the model's name, so they can be known first.
 	lengths, err := workload.New(p.probe.Workload, "", result.ID, 1)
 	if err != nil {
 		return fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
 	}
-	prompt, output := lengths.MaxTokens()
-	var errs []error
-	for _, a := range p.arms {
-		model, err := a.ask(ctx)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {
-			errs = append(errs, fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: "+
-				"shorten prompt_tokens or output_tokens", a.Target, model.Model, model.MaxModelLen, prompt, output))
-		}
-		a.model = model
-		result.Models = append(result.Models, model)
+	model, err := a.ask(ctx)
+	if err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	if prompt, output := lengths.MaxTokens(); model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {
+		return fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: "+
+			"shorten prompt_tokens or output_tokens", a.Target, model.Model, model.MaxModelLen, prompt, output)
+	}
+	a.model = model
+	if at := slices.IndexFunc(result.Models, func(m ArmModel) bool { return m.Arm == a.Arm }); at >= 0 {
+		result.Models[at] = model // its engines were made anew
+		return nil
+	}
+	result.Models = append(result.Models, model)
+	return nil
 }
 
 // servedModel is one entry of /v1/models.

@@ -19,6 +19,8 @@ type Prober struct {
 	probe config.Probe
 	arms  []*arm
 	o     Options
+	// made is the arm whose command made the engines that run; nil is none.
+	made *arm
 	// answers are the latest of the searches for each arm.
 	answers map[Arm]Answer
 
@@ -32,6 +34,12 @@ type Options struct {
 	Logger   *slog.Logger
 	// Dial makes connections; nil is TCP.
 	Dial Dialer
+	// Watcher looks at the replicas of the probe while they are measured; it may
+	// be nil, and there is then no guard.
+	Watcher Watcher
+	// Prepare makes an arm's engines by its command, and returns once they answer.
+	// It may be nil where no arm has one.
+	Prepare func(context.Context, Arm, config.Prepare) error
 	// Synthetic says that time is a test's: the prober then waits by Go's
 	// timers, and does not judge itself by the machine's real scheduler.
 	Synthetic bool
@@ -59,6 +67,9 @@ func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 		if err != nil {
 			return nil, fmt.Errorf("probe %q: %w", probe.Name, err)
 		}
+		if made.prepare != nil && o.Prepare == nil {
+			return nil, fmt.Errorf("probe %q: target %q: its arm has a prepare command, and commands are not enabled", probe.Name, target.Name)
+		}
 		p.arms = append(p.arms, made)
 	}
 	return p, nil
@@ -67,7 +78,7 @@ func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 func newArm(a config.Arm, target config.Target, probe config.Probe, c *client) (*arm, error) {
 	made := &arm{
 		Arm:    ArmOf(a, target),
-		target: target, rates: probe.Rates(a), balance: target.Balance, client: c,
+		target: target, rates: probe.Rates(a), balance: target.Balance, client: c, prepare: a.Prepare,
 	}
 	for _, replica := range target.Replicas[:made.Arm.Replicas] {
 		u, err := url.Parse(replica)
@@ -81,6 +92,7 @@ func newArm(a config.Arm, target config.Target, probe config.Probe, c *client) (
 
 // ArmOf says which arm a configuration means.
 func ArmOf(a config.Arm, target config.Target) Arm {
+	target = a.On(target)
 	n := a.Replicas
 	if n == 0 {
 		n = len(target.Replicas)
@@ -134,7 +146,11 @@ func (p *Prober) Remember(r *RunResult) {
 }
 
 func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) error {
+	p.made = nil
 	if err := p.preflight(ctx, result); err != nil {
+		return err
+	}
+	if err := p.within(ctx, guardWait{}, p.running()...); err != nil {
 		return err
 	}
 	for number := 1; ; number++ {
@@ -146,35 +162,33 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) e
 		if number > 1 && !p.Sleep(ctx, p.probe.Ladder.Cooldown) {
 			return errStopped
 		}
-		s, err := p.prepare(result, next, number, max(known, number))
-		if err != nil {
+		if err := p.makeEngines(ctx, result, next.arm); err != nil {
 			return err
 		}
-		r := s.run(ctx, p.soft)
-		plan.ended(next, r)
-		p.report(r)
-		p.o.Observer.StepEnded(r)
-		result.Results = append(result.Results, *r)
-		if ctx.Err() != nil || p.soft.Err() != nil {
-			return errStopped
+		r, err := p.guardedStep(ctx, result, next, number, max(known, number))
+		if r != nil {
+			plan.ended(next, r)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
-// prepare makes a step ready, of a run that is known to have so many.
-func (p *Prober) prepare(result *RunResult, next planned, number, known int) (*stepRun, error) {
-	seed := stepSeed(result.Seed, next.rate, next.repeat)
-	requests, err := workload.New(p.probe.Workload, next.arm.model.Model, fmt.Sprintf("%s-%d", result.ID, number), seed)
+// makeStep makes one step of a run that is known to have so many; repeated says
+// that it is the second time.
+func (p *Prober) makeStep(ctx context.Context, result *RunResult, next planned, number, known int, repeated bool) (*StepResult, error) {
+	step := Step{
+		RunID: result.ID, Probe: p.probe.Name, Number: number, Known: known, Repeated: repeated, Arm: next.arm.Arm,
+		RequestRate: next.rate, Seed: stepSeed(result.Seed, next.rate, next.repeat),
+		Warmup: p.probe.Ladder.Warmup, Window: p.probe.Ladder.Window, MaxDrain: p.probe.Ladder.Drain,
+	}
+	requests, err := workload.New(p.probe.Workload, next.arm.model.Model, step.id(), step.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
 	}
 	s := &stepRun{
-		step: Step{
-			RunID: result.ID, Probe: p.probe.Name, Number: number, Known: known, Arm: next.arm.Arm,
-			RequestRate: next.rate, Seed: seed,
-			Warmup: p.probe.Ladder.Warmup, Window: p.probe.Ladder.Window, MaxDrain: p.probe.Ladder.Drain,
-		},
-		arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer, base: next.base,
+		step: step, arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer, watcher: p.o.Watcher, base: next.base,
 		alarm: alarm.New, delays: func() func() time.Duration { return newSchedWatch().p99 },
 	}
 	if p.probe.Search != nil {
@@ -183,7 +197,17 @@ func (p *Prober) prepare(result *RunResult, next planned, number, known int) (*s
 	if p.o.Synthetic {
 		s.alarm, s.delays = alarm.NewTimer, func() func() time.Duration { return func() time.Duration { return 0 } }
 	}
-	return s, nil
+	r := s.run(ctx, p.soft)
+	p.report(r)
+	p.o.Observer.StepEnded(r)
+	if r.Guard != nil {
+		p.tripped(r.Guard)
+	}
+	result.Results = append(result.Results, *r)
+	if ctx.Err() != nil || p.soft.Err() != nil {
+		return r, errStopped
+	}
+	return r, nil
 }
 
 // Sleep waits, and says false as soon as ctx ends or Stop is called.

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"fmt"
 	"time"
 
 	"vllm_prober/internal/config"
@@ -36,6 +37,8 @@ type Step struct {
 	Number int `json:"number"`
 	Known  int `json:"known"`
 	Arm    Arm `json:"arm"`
+	// Repeated says that the guard has aborted this step before.
+	Repeated bool `json:"repeated,omitempty"`
 	// RequestRate is the offered one, in requests per second.
 	RequestRate float64   `json:"request_rate"`
 	Seed        uint64    `json:"seed"`
@@ -48,7 +51,17 @@ type Step struct {
 	MaxDrain time.Duration `json:"max_drain_ns"`
 }
 
-// Promise is something that the prober itself must keep for a step to be valid.
+// id is the beginning of the ids of the step's requests. No two steps share it, so
+// that no request finds another's prompt in a prefix cache.
+func (s *Step) id() string {
+	if s.Repeated {
+		return fmt.Sprintf("%s-%d-repeated", s.RunID, s.Number)
+	}
+	return fmt.Sprintf("%s-%d", s.RunID, s.Number)
+}
+
+// Promise is a condition of a step's validity: something that the prober itself
+// must keep, or that must not have happened to the replicas.
 type Promise string
 
 // The promises.
@@ -61,11 +74,17 @@ const (
 	PromiseCPU Promise = "cpu"
 	// PromiseComplete: the step was not interrupted.
 	PromiseComplete Promise = "complete"
+	// PromiseNoRestart: no replica began anew within the step. It is not the
+	// prober's to keep, but what a replica does while it is gone and while it
+	// warms up is no measurement of it.
+	PromiseNoRestart Promise = "replica_restarted"
+	// PromiseGuard: the guard did not abort the step.
+	PromiseGuard Promise = "guard"
 )
 
 // Promises lists all promises.
 func Promises() []Promise {
-	return []Promise{PromiseSendLag, PromiseInFlightCap, PromiseCPU, PromiseComplete}
+	return []Promise{PromiseSendLag, PromiseInFlightCap, PromiseCPU, PromiseComplete, PromiseNoRestart, PromiseGuard}
 }
 
 // Broken is a promise that was not kept, and by how much.
@@ -142,13 +161,22 @@ type StepResult struct {
 	// CoalescedReads is the share of reads that brought several chunks at once.
 	CoalescedReads float64 `json:"coalesced_reads_ratio"`
 
+	// Replicas is what the replicas said of themselves, in the order of the
+	// target's configuration; empty where none was watched. Reconciliation holds
+	// their counts against the prober's.
+	Replicas       []ReplicaResult `json:"replicas,omitempty"`
+	Reconciliation *Reconciliation `json:"reconciliation,omitempty"`
+	// Guard is the limit at which the guard aborted the step. Nothing of such a
+	// step is counted: its completed requests, throughput and tokens are 0.
+	Guard *Trip `json:"guard,omitempty"`
+
 	// Measured are the requests of the window that were OK, with times from the
 	// step's beginning, and ITL all gaps between their tokens.
 	Measured []Observation `json:"-"`
 	ITL      *Histogram    `json:"-"`
 }
 
-// Valid says whether the prober kept all its promises.
+// Valid says whether all promises were kept.
 func (r *StepResult) Valid() bool { return len(r.Broken) == 0 }
 
 // RunResult is what a run has found.
@@ -178,10 +206,15 @@ type ArmModel struct {
 // called from many goroutines at once and must return at once.
 type Observer interface {
 	RunStarted(Run)
+	// Preparing tells that an arm's command begins to make its engines.
+	Preparing(Arm)
 	StepStarted(Step)
 	RequestSent(Step)
 	RequestEnded(Step, *Observation)
 	StepEnded(*StepResult)
+	// GuardTripped tells that a limit of the guard was passed: after the end of
+	// the step that this aborted, or between steps.
+	GuardTripped(Trip)
 	RunEnded(*RunResult)
 }
 

@@ -24,6 +24,7 @@ type stepRun struct {
 	observer Observer
 	alarm    func(context.Context) alarm.Alarm
 	delays   func() func() time.Duration // begins to measure, then says the 99th percentile
+	watcher  Watcher                     // may be nil
 
 	begin instant
 	next  int // the replica that is next in turn
@@ -45,7 +46,9 @@ type stepRun struct {
 	mu       sync.Mutex
 	tally    tally
 	flights  map[*flight]struct{}
-	inFlight []int // by replica
+	inFlight []int  // by replica
+	loads    []Load // by replica
+	watched  watched
 }
 
 // flight is a request in flight.
@@ -78,23 +81,24 @@ type ended struct {
 // run makes the step. When soft ends, no more requests are sent and those in
 // flight may end; when hard ends, they are cut.
 func (s *stepRun) run(hard, soft context.Context) *StepResult {
-	s.step.StartedAt = time.Now()
 	s.window = s.step.Window
-	s.inFlight = make([]int, len(s.arm.replicas))
 	s.flights = map[*flight]struct{}{}
-	s.tally = tally{
-		result:   StepResult{Step: s.step, Outcomes: map[Phase]map[Outcome]int{}, ITL: &Histogram{}},
-		failures: map[Outcome]*Failure{},
-	}
-	s.observer.StepStarted(s.step)
-	delayP99 := s.delays()
-
 	load, endLoad := context.WithCancel(soft)
 	defer endLoad()
 	defer context.AfterFunc(hard, endLoad)()
 	s.endLoad = endLoad
 	flight, cut := context.WithCancelCause(context.WithoutCancel(hard))
 	defer context.AfterFunc(hard, func() { cut(errAborted) })()
+
+	s.inFlight, s.loads = make([]int, len(s.arm.replicas)), make([]Load, len(s.arm.replicas))
+	endWatch := s.watch(hard, func() { endLoad(); cut(errAborted) })
+	s.step.StartedAt = time.Now()
+	s.tally = tally{
+		result:   StepResult{Step: s.step, Outcomes: map[Phase]map[Outcome]int{}, ITL: &Histogram{}},
+		failures: map[Outcome]*Failure{},
+	}
+	s.observer.StepStarted(s.step)
+	delayP99 := s.delays()
 
 	s.begin = now()
 	s.holds.Store(1)
@@ -107,7 +111,9 @@ func (s *stepRun) run(hard, soft context.Context) *StepResult {
 	}
 	flights.Wait()
 	cut(errAborted)
-	return s.result(interrupted, delayP99())
+	delay := delayP99()
+	endWatch()
+	return s.result(interrupted, delay)
 }
 
 // offer sends requests at their times until load ends. It waits for nothing but
@@ -120,6 +126,7 @@ func (s *stepRun) offer(load, flying context.Context, flights *sync.WaitGroup) {
 	idle := make(chan func())
 	defer close(idle)
 	number, drains := 0, false
+	ids := s.step.id()
 	for offset := range Arrivals(s.probe.Pacing, s.step.RequestRate, s.step.Seed) {
 		for !drains && offset >= s.step.Warmup+s.window {
 			if !arrival.Wait(s.begin + s.step.Warmup + s.window - now()) {
@@ -141,7 +148,7 @@ func (s *stepRun) offer(load, flying context.Context, flights *sync.WaitGroup) {
 			continue
 		}
 		s.observer.RequestSent(s.step)
-		id := fmt.Sprintf("%s-%d-%d", s.step.RunID, s.step.Number, number)
+		id := fmt.Sprintf("%s-%d", ids, number)
 		ask := func() { s.request(flying, f, phase, request, id) }
 		select {
 		case idle <- ask:
@@ -264,6 +271,7 @@ func (s *stepRun) request(ctx context.Context, f *flight, phase Phase, request w
 	s.inFlight[f.replica]--
 	delete(s.flights, f)
 	s.tally.add(f.replica, Good(s.probe.SLO, &obs), &obs, gaps)
+	s.loads[f.replica].add(&request, &obs)
 	s.mu.Unlock()
 	s.observer.RequestEnded(s.step, &obs)
 	if phase == Window {
@@ -339,6 +347,7 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 	t, r := &s.tally, &s.tally.result
 	r.EndedAt = time.Now()
 	r.Window = s.window
+	s.watched.note(t)
 	tokens, kept := 0, 0
 	for _, e := range t.ended {
 		if e.good && s.phase(e.intended) == Window {
@@ -373,7 +382,7 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 	}
 	slices.SortFunc(r.Measured, func(a, b Observation) int { return int(a.Intended - b.Intended) })
 	r.SendLag = distributionOf(t.lags)
-	r.Broken = brokenPromises(r, s.probe.MaxSendLag, schedDelay, interrupted)
+	r.Broken = append(brokenPromises(r, s.probe.MaxSendLag, schedDelay, interrupted), r.Broken...)
 	if r.Valid() {
 		j, all := s.judgement(), s.known()
 		r.Saturated = j.saturation(all)
@@ -409,5 +418,6 @@ type arm struct {
 	replicas []*url.URL
 	balance  config.Balance
 	client   *client
+	prepare  *config.Prepare // nil where its engines run already
 	model    ArmModel
 }

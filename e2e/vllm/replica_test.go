@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -87,15 +88,16 @@ func (v *replica) start(folder string, flags ...string) (stop func() bool, err e
 		return nothing, err
 	}
 	v.url = "http://127.0.0.1:" + port
-	first, rest, err := processors()
+	all, err := allowed()
 	if err != nil {
 		return nothing, err
 	}
+	first, rest := divide(all)
 
 	cmd := exec.Command("./serve.sh", append([]string{port, "--api-key", apiKey}, flags...)...)
 	cmd.Env = append(os.Environ(), "VLLM_CORE="+strconv.Itoa(first))
 	cmd.Stdout, cmd.Stderr = log, log
-	ended, stop, err := startGroup(cmd)
+	ended, stop, err := startGroup(cmd, all)
 	if err != nil {
 		return nothing, err
 	}
@@ -115,16 +117,20 @@ func (v *replica) start(folder string, flags ...string) (stop func() bool, err e
 	return stop, err
 }
 
-// startGroup starts cmd in a process group of its own. What comes from ended is
-// how cmd ended; stop ends the whole group, and says whether it has.
-func startGroup(cmd *exec.Cmd) (ended <-chan error, stop func() bool, err error) {
+// startGroup starts cmd in a process group of its own, on all of the given
+// processors. What comes from ended is how cmd ended; stop ends the whole group,
+// and says whether it has.
+func startGroup(cmd *exec.Cmd, on unix.CPUSet) (ended <-chan error, stop func() bool, err error) {
 	// The kernel ends cmd, too, when this process dies before it can. It does so
 	// at the end of the thread that started cmd, hence the locked one.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	started, waited := make(chan error), make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		err := cmd.Start()
+		err := unix.SchedSetaffinity(0, &on)
+		if err == nil {
+			err = cmd.Start()
+		}
 		started <- err
 		if err == nil {
 			waited <- cmd.Wait()
@@ -157,21 +163,26 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// processors divides the processors that this process may use into the first
-// one and the rest, which is nil where there is no other.
-func processors() (first int, rest *unix.CPUSet, err error) {
-	var allowed unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		return 0, nil, fmt.Errorf("asking for the processors: %w", err)
+// allowed are the processors that this process may use, as long as it has not
+// been kept to some of them.
+var allowed = sync.OnceValues(func() (set unix.CPUSet, err error) {
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return set, fmt.Errorf("asking for the processors: %w", err)
 	}
-	for !allowed.IsSet(first) {
+	return set, nil
+})
+
+// divide divides processors into the first one and the rest, which is nil where
+// there is no other.
+func divide(all unix.CPUSet) (first int, rest *unix.CPUSet) {
+	for !all.IsSet(first) {
 		first++
 	}
-	if allowed.Count() == 1 {
-		return first, nil, nil
+	if all.Count() == 1 {
+		return first, nil
 	}
-	allowed.Clear(first)
-	return first, &allowed, nil
+	all.Clear(first)
+	return first, &all
 }
 
 // keepTo lets this process's threads, and those that they will make, run on the

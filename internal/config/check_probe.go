@@ -26,6 +26,7 @@ func (k *checks) probe(p *Probe, path string) {
 	k.notNegative(p.SLO.TPOT, path+".slo.tpot")
 	k.notNegative(p.SLO.E2E, path+".slo.e2e")
 	k.need(p.SLO.Attainment > 0 && p.SLO.Attainment <= 1, path+".slo.attainment", number(p.SLO.Attainment), "above 0, up to 1")
+	k.guard(&p.Guard, path+".guard")
 	k.timeouts(p.Timeouts, path+".timeouts")
 	k.need(p.MaxInFlight >= 1, path+".max_in_flight", strconv.Itoa(p.MaxInFlight), "1 or more")
 	k.positive(p.MaxSendLag, path+".max_send_lag")
@@ -58,10 +59,10 @@ func (k *checks) arms(p *Probe, path string) {
 		allowed = strings.Join(names, ", ")
 	}
 	type identity struct {
-		target   string
-		replicas int
+		target                    string
+		replicas, gpus, batchSize int
 	}
-	seen := map[identity]bool{}
+	seen, prepared := map[identity]bool{}, map[string]bool{}
 	for i, a := range p.Arms {
 		at := item(path+".arms", i)
 		target, known := k.cfg.Target(a.Target)
@@ -69,13 +70,20 @@ func (k *checks) arms(p *Probe, path string) {
 			n := len(target.Replicas)
 			k.need(a.Replicas >= 0 && a.Replicas <= n, at+".replicas", strconv.Itoa(a.Replicas),
 				fmt.Sprintf("1 to %d, which are target %q's, or left out for all", n, a.Target))
-			id := identity{a.Target, a.Replicas}
+			made := a.On(target)
+			id := identity{a.Target, a.Replicas, made.GPUsPerReplica, made.BatchSize}
 			if a.Replicas == 0 {
 				id.replicas = n
 			}
-			k.need(!seen[id], at, "is the same as an earlier arm", "each target with each number of replicas once")
+			k.need(!seen[id], at, "is the same as an earlier arm",
+				"each target with each number of replicas once, or with another batch_size or gpus_per_replica that prepare makes")
 			seen[id] = true
+			by, before := prepared[a.Target]
+			k.need(!before || by == (a.Prepare != nil), at, "leaves open which engines the target runs",
+				"prepare for all arms of a target, or for none")
+			prepared[a.Target] = a.Prepare != nil
 		}
+		k.prepared(&p.Arms[i], at)
 		if a.Rates != nil {
 			k.rates(a.Rates, at+".rates")
 		}
@@ -155,10 +163,11 @@ func (k *checks) compare(p *Probe, path string) {
 		if replicas == 0 {
 			replicas = len(target.Replicas)
 		}
-		sizes[target.BatchSize], gpus[replicas*target.GPUsPerReplica] = true, true
+		made := a.On(target)
+		sizes[made.BatchSize], gpus[replicas*made.GPUsPerReplica] = true, true
 	}
 	k.need(len(sizes) > 1 && len(sizes) == len(p.Arms) && !sizes[0] && len(gpus) == 1, path+".by", "batch_size cannot tell the arms apart",
-		"two arms or more with as many GPUs, whose targets each have another batch_size")
+		"two arms or more with as many GPUs, each of another batch_size, its target's or its own")
 }
 
 // window checks that the window is long enough for what is measured in it.

@@ -15,7 +15,7 @@ const MaxLength = 10_000_000
 // extraBodyTaken are the keys of a request that the prober sets itself.
 var extraBodyTaken = []string{
 	"model", "prompt", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "min_tokens",
-	"ignore_eos", "cache_salt", "n",
+	"ignore_eos", "cache_salt", "n", "priority",
 }
 
 func (k *checks) workload(w *Workload, path string) {

@@ -72,6 +72,8 @@ type Probe struct {
 	Compare *Compare `yaml:"compare,omitempty"`
 	// SLO is what a good request keeps.
 	SLO SLO `yaml:"slo,omitempty"`
+	// Guard keeps the probe from harming what others use.
+	Guard Guard `yaml:"guard"`
 	// Timeouts end a request that makes no progress.
 	Timeouts Timeouts `yaml:"timeouts"`
 	// MaxInFlight is the cap on requests in flight. Reaching it drops arrivals
@@ -94,6 +96,13 @@ type Arm struct {
 	// Rates replaces the ladder's rates for this arm, for arms whose capacities
 	// lie far apart.
 	Rates []float64 `yaml:"rates,omitempty"`
+	// BatchSize and GPUsPerReplica are what Prepare makes of the target's; 0 means
+	// that it leaves them.
+	BatchSize      int `yaml:"batch_size,omitempty"`
+	GPUsPerReplica int `yaml:"gpus_per_replica,omitempty"`
+	// Prepare makes the arm's engines before its steps; nil means that they run
+	// already.
+	Prepare *Prepare `yaml:"prepare,omitempty"`
 }
 
 // Ladder is the steps of a run: every rate is held for warm-up and window, and
@@ -179,6 +188,9 @@ type Workload struct {
 	// PromptsFile replaces made prompts by those of a file: *.jsonl holds a
 	// JSON object a line, any other file a prompt a line.
 	PromptsFile string `yaml:"prompts_file,omitempty"`
+	// Priority is sent with each request: vLLM with --scheduling-policy priority
+	// takes lower ones first, and others have 0. 0 is not sent.
+	Priority int `yaml:"priority,omitempty"`
 	// ExtraBody is added to each request's JSON, for parameters of vLLM that
 	// the prober does not set itself.
 	ExtraBody JSONObject `yaml:"extra_body,omitempty"`

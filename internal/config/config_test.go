@@ -41,17 +41,29 @@ probes:
     replicas: 1
     rates: [0.5, 1]
   - target: small
+    batch_size: 64
+    gpus_per_replica: 4
+    prepare: {command: [bin/restart, "64"], env: {KEY: s3cr3t}, timeout: 1m}
   workload:
     endpoint: chat
     prompt_tokens: {uniform: {min: 100, max: 200}}
     output_tokens: {lognormal: {median: 50.5, sigma: 0.7, min: 5, max: 90}}
     shared_prefix_tokens: 64
+    priority: -3
     extra_body: {temperature: 0.7, stop: [a, "\n\nUser:"], logit_bias: {"50256": -100}}
   pacing: {process: gamma, burstiness: 0.25}
   ladder: {rates: [1, 2.5, 4], warmup: 0s, window: 1m, drain: 90s, cooldown: 500ms, repeats: 3}
   search: {max_window: 5m, max_rate: 50, max_steps: 9}
   compare: {by: batch_size, at: saturation, repeats: 4}
   slo: {ttft: 500ms, tpot: 50ms, e2e: 10s, attainment: 0.5}
+  guard:
+    waiting_requests: 0
+    foreign_requests_running: 8
+    kv_cache_usage_ratio: 0.9
+    preemptions_per_second: 0.5
+    error_ratio: 0.25
+    action: wait
+    wait_at_most: 1h
   timeouts: {connect: 1s, first_token: 20s, stall: 5s, total: 1m}
   max_in_flight: 100
   max_send_lag: 1500us
@@ -89,12 +101,16 @@ func everyKeyConfig(folder string) *Config {
 		}, small},
 		Probes: []Probe{{
 			Name: "ladder", Interval: 150 * time.Minute,
-			Arms: []Arm{{Target: "llama", Replicas: 1, Rates: []float64{0.5, 1}}, {Target: "small"}},
+			Arms: []Arm{{Target: "llama", Replicas: 1, Rates: []float64{0.5, 1}}, {
+				Target: "small", BatchSize: 64, GPUsPerReplica: 4, Prepare: &Prepare{
+					Command: []string{filepath.Join(folder, "bin/restart"), "64"}, Env: map[string]promconfig.Secret{"KEY": "s3cr3t"}, Timeout: time.Minute,
+				},
+			}},
 			Workload: Workload{
 				Endpoint:           Chat,
 				PromptTokens:       Length{Uniform: &UniformTokens{Min: 100, Max: 200}},
 				OutputTokens:       Length{Lognormal: &LognormalTokens{Median: 50.5, Sigma: 0.7, Min: 5, Max: 90}},
-				SharedPrefixTokens: 64,
+				SharedPrefixTokens: 64, Priority: -3,
 				ExtraBody: JSONObject{
 					"temperature": 0.7, "stop": []any{"a", "\n\nUser:"}, "logit_bias": JSONObject{"50256": -100},
 				},
@@ -104,9 +120,13 @@ func everyKeyConfig(folder string) *Config {
 				Rates: []float64{1, 2.5, 4}, Warmup: 0, Window: time.Minute, Drain: 90 * time.Second, Cooldown: 500 * time.Millisecond,
 				Repeats: 3,
 			},
-			Search:      &Search{MaxWindow: 5 * time.Minute, MaxRate: 50, MaxSteps: 9},
-			Compare:     &Compare{By: ByBatchSize, At: AtSaturation, Repeats: 4},
-			SLO:         SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second, Attainment: 0.5},
+			Search:  &Search{MaxWindow: 5 * time.Minute, MaxRate: 50, MaxSteps: 9},
+			Compare: &Compare{By: ByBatchSize, At: AtSaturation, Repeats: 4},
+			SLO:     SLO{TTFT: 500 * time.Millisecond, TPOT: 50 * time.Millisecond, E2E: 10 * time.Second, Attainment: 0.5},
+			Guard: Guard{
+				WaitingRequests: new(0.), ForeignRequestsRunning: new(8.), KVCacheUsageRatio: new(0.9),
+				PreemptionsPerSecond: new(0.5), ErrorRatio: new(0.25), Action: Wait, WaitAtMost: time.Hour,
+			},
 			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
 			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,
 		}, replay},
@@ -140,6 +160,9 @@ func TestEveryKeyLeavesNoDefault(t *testing.T) {
 	visit = func(value, fallback reflect.Value) {
 		if value.Kind() == reflect.Pointer {
 			value, fallback = value.Elem(), reflect.Zero(value.Type().Elem())
+			if value.Kind() != reflect.Struct {
+				return
+			}
 		}
 		for i := range value.NumField() {
 			at := value.Type().String() + "." + value.Type().Field(i).Name
@@ -193,6 +216,7 @@ probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1, 2, 4]}}]
 			Pacing:      Pacing{Process: Poisson},
 			Ladder:      Ladder{Rates: []float64{1, 2, 4}, Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second, Repeats: 1},
 			SLO:         SLO{Attainment: 0.9},
+			Guard:       Guard{Action: AbortStep, WaitAtMost: 5 * time.Minute},
 			Timeouts:    Timeouts{Connect: 5 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 5 * time.Minute},
 			MaxInFlight: 4096, MaxSendLag: 10 * time.Millisecond,
 		}},
@@ -208,7 +232,7 @@ func TestWhatIsShownMeansTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(shown), "s3cr3t") || strings.Count(string(shown), "<secret>") != 2 {
+	if strings.Contains(string(shown), "s3cr3t") || strings.Count(string(shown), "<secret>") != 3 {
 		t.Errorf("secrets are not shown as <secret>:\n%s", shown)
 	}
 	got, err := Parse(shown, "/elsewhere/shown.yml")
@@ -219,6 +243,7 @@ func TestWhatIsShownMeansTheSame(t *testing.T) {
 	client := &want.Targets[0].HTTPClient
 	client.Authorization.Credentials = "<secret>"
 	client.HTTPHeaders.Headers["X-Key"].Secrets[0] = "<secret>"
+	want.Probes[0].Arms[1].Prepare.Env["KEY"] = "<secret>"
 	_ = yaml.Unmarshal([]byte("http://user:xxxxx@proxy:3128"), &client.ProxyURL)
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)

@@ -25,7 +25,8 @@ func DefaultProbe() Probe {
 		Ladder: Ladder{
 			Warmup: 10 * time.Second, Window: 30 * time.Second, Drain: time.Minute, Cooldown: 2 * time.Second, Repeats: 1,
 		},
-		SLO: SLO{Attainment: 0.9},
+		SLO:   SLO{Attainment: 0.9},
+		Guard: Guard{Action: AbortStep, WaitAtMost: 5 * time.Minute},
 		Timeouts: Timeouts{
 			Connect: 5 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 5 * time.Minute,
 		},

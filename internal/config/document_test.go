@@ -57,20 +57,22 @@ func readDocument(t *testing.T) *document {
 func structs() map[string]any {
 	probe := DefaultProbe()
 	return map[string]any{
-		"The file":           Config{},
-		"targets[]":          DefaultTarget(),
-		"probes[]":           probe,
-		"probes[].arms[]":    Arm{},
-		"probes[].workload":  probe.Workload,
-		"probes[].pacing":    probe.Pacing,
-		"probes[].ladder":    probe.Ladder,
-		"probes[].search":    DefaultSearch(),
-		"probes[].compare":   DefaultCompare(),
-		"probes[].slo":       probe.SLO,
-		"probes[].timeouts":  probe.Timeouts,
-		"Lengths":            Length{},
-		"Lengths, uniform":   UniformTokens{},
-		"Lengths, lognormal": LognormalTokens{},
+		"The file":                Config{},
+		"targets[]":               DefaultTarget(),
+		"probes[]":                probe,
+		"probes[].arms[]":         Arm{},
+		"probes[].arms[].prepare": DefaultPrepare(),
+		"probes[].workload":       probe.Workload,
+		"probes[].pacing":         probe.Pacing,
+		"probes[].ladder":         probe.Ladder,
+		"probes[].search":         DefaultSearch(),
+		"probes[].compare":        DefaultCompare(),
+		"probes[].slo":            probe.SLO,
+		"probes[].guard":          probe.Guard,
+		"probes[].timeouts":       probe.Timeouts,
+		"Lengths":                 Length{},
+		"Lengths, uniform":        UniformTokens{},
+		"Lengths, lognormal":      LognormalTokens{},
 	}
 }
 
@@ -183,6 +185,7 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 		}
 	}
 	places["probes[].compare"] = []string{"probes.1.compare"}
+	places["probes[].arms[].prepare"] = []string{"probes.3.arms.0.prepare"}
 	removed := 0
 	for section, paths := range places {
 		for _, r := range d.rows[section] {
@@ -210,7 +213,7 @@ func TestRequiredKeysAreRequired(t *testing.T) {
 			}
 		}
 	}
-	if removed != 16 {
+	if removed != 17 {
 		t.Errorf("%d keys were removed", removed)
 	}
 }
@@ -221,7 +224,7 @@ func find(tree map[string]any, path string) map[string]any {
 	for part := range strings.SplitSeq(path, ".") {
 		switch part {
 		case "":
-		case "0", "1":
+		case "0", "1", "3":
 			at = at.([]any)[part[0]-'0']
 		default:
 			at = at.(map[string]any)[part]

@@ -74,6 +74,11 @@ func (c *Config) setDirectory(dir string) {
 		if f := &c.Probes[i].Workload.PromptsFile; *f != "" && !filepath.IsAbs(*f) {
 			*f = filepath.Join(dir, *f)
 		}
+		for _, a := range c.Probes[i].Arms {
+			if a.Prepare != nil {
+				a.Prepare.setDirectory(dir)
+			}
+		}
 	}
 }
 

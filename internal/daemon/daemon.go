@@ -14,6 +14,8 @@ import (
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/prepare"
+	"vllm_prober/internal/replica"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
 )
@@ -29,7 +31,8 @@ type Options struct {
 	Observer prober.Observer
 	// Records keeps the record of every run; it may be nil.
 	Records *results.Store
-	// Prober is how probers are made; its Observer and Logger are the daemon's.
+	// Prober is how probers are made; its Observer, Watcher and Logger are
+	// the daemon's.
 	Prober prober.Options
 }
 
@@ -154,6 +157,11 @@ func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 			observers = append(observers, d.o.Observer)
 		}
 		o.Logger, o.Observer = d.o.Logger, observers
+		watcher, err := replica.NewWatcher(cfg, p, o.Dial, o.Logger)
+		if err != nil {
+			return nil, err
+		}
+		o.Watcher, o.Prepare = watcher, prepare.New(watcher, o.Logger)
 		if made.prober, err = prober.New(cfg, p, o); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"vllm_prober/internal/config"
 	"vllm_prober/internal/report"
 	"vllm_prober/prober"
 )
@@ -71,6 +72,15 @@ func (b *Bar) animate() {
 	}
 }
 
+// Preparing implements prober.Observer.
+func (b *Bar) Preparing(a prober.Arm) {
+	size := ""
+	if a.BatchSize > 0 {
+		size = fmt.Sprintf(", batch size %d", a.BatchSize)
+	}
+	fmt.Fprintf(b.out, "making the engines of %s, %s%s\n", a.Target, report.Count(a.GPUs, "GPU"), size)
+}
+
 // RequestSent implements prober.Observer.
 func (b *Bar) RequestSent(prober.Step) {
 	b.mu.Lock()
@@ -103,6 +113,16 @@ func (b *Bar) StepEnded(r *prober.StepResult) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	fmt.Fprintf(b.out, "%s  %s\n", b.title(), summary(r))
+}
+
+// GuardTripped implements prober.Observer. That a step was aborted stands in its
+// own line.
+func (b *Bar) GuardTripped(t prober.Trip) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t.Action == config.Wait {
+		fmt.Fprintf(b.out, "the guard waits: %s\n", &t)
+	}
 }
 
 // RunEnded implements prober.Observer.
@@ -147,6 +167,9 @@ func (b *Bar) draw() {
 
 // summary is a step's result in one line.
 func summary(r *prober.StepResult) string {
+	if r.Guard != nil {
+		return report.Note(r)
+	}
 	text := fmt.Sprintf("%.2f done/s", r.Throughput)
 	if r.Saturated == prober.Saturated {
 		text += ", saturated"

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vllm_prober/internal/config"
 	"vllm_prober/prober"
 )
 
@@ -79,5 +80,27 @@ func TestARunThatEndsEarlySaysSo(t *testing.T) {
 	b.RunEnded(&prober.RunResult{Run: prober.Run{StartedAt: begin}, EndedAt: begin.Add(90 * time.Second), Err: "stopped"})
 	if got := out.String(); got != "the run ended early, after 1m30s\n" {
 		t.Error(got)
+	}
+}
+
+func TestTheGuardIsShown(t *testing.T) {
+	var out bytes.Buffer
+	b := New(&out, false)
+	trip := prober.Trip{Limit: config.WaitingRequests, Action: config.Wait, Replica: "http://a", Value: 12, Allowed: 4}
+	b.RunStarted(prober.Run{ID: "id", Probe: "p", Steps: 1})
+	b.GuardTripped(trip) // before the first step
+	step := prober.Step{Number: 1, Known: 1, Arm: prober.Arm{Target: "t", GPUs: 1}, RequestRate: 2.5}
+	b.StepStarted(step)
+	trip.Action = config.AbortStep
+	b.StepEnded(&prober.StepResult{Step: step, Guard: &trip, Broken: []prober.Broken{{
+		Promise: prober.PromiseGuard, Detail: "the guard aborted the step: " + trip.String(),
+	}}})
+	b.GuardTripped(trip)
+	const want = `run id of probe "p": 1 step
+the guard waits: waiting_requests is 12, more than 4 on http://a
+[1/1] t, 1 GPU, 2.5 req/s  withheld: the guard aborted the step: waiting_requests is 12, more than 4 on http://a
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }

@@ -18,14 +18,18 @@ func writeExperiment(w io.Writer, write func(io.Writer, grid) error, c *prober.C
 		_, err := fmt.Fprintf(w, "\nNo comparison by %s: %s\n", by(c.By), reason)
 		return err
 	}
+	arms := make([]prober.Arm, len(c.Arms))
+	for i, a := range c.Arms {
+		arms[i] = a.Arm
+	}
 	verdict := "none does the most beyond chance"
 	if c.Best != nil {
-		verdict = c.Best.Target + " does the most"
+		verdict = armName(*c.Best, arms) + " does the most"
 	}
 	if _, err := fmt.Fprintf(w, "\nCompared by %s at %g req/s, which saturates all: %s\n\n", by(c.By), c.RequestRate, verdict); err != nil {
 		return err
 	}
-	g := grid{head: []string{"target", "GPUs", "batch", "steps", "done/s", "to " + c.Arms[0].Arm.Target, "from", "to"}}
+	g := grid{head: []string{"target", "GPUs", "batch", "steps", "done/s", "to " + armName(arms[0], arms), "from", "to"}}
 	for _, a := range c.Arms {
 		row := []string{
 			a.Arm.Target, fmt.Sprint(a.Arm.GPUs), batchSize(a.Arm), fmt.Sprint(a.Repeats), shown(a.Repeats > 0, "%.2f", a.Throughput),

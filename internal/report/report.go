@@ -103,17 +103,17 @@ func columns() []column {
 		{"GPUs", "gpus", func(r *prober.StepResult) string { return fmt.Sprint(r.Arm.GPUs) }},
 		{"batch", "batch_size", func(r *prober.StepResult) string { return batchSize(r.Arm) }},
 		{"req/s", "request_rate", func(r *prober.StepResult) string { return fmt.Sprintf("%g", r.RequestRate) }},
-		{"done/s", "throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.Throughput) }},
-		{"good/s", "goodput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.Goodput) }},
-		{"bench/s", "bench_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.2f", r.BenchThroughput) }},
+		{"done/s", "throughput", counted("%.2f", func(r *prober.StepResult) float64 { return r.Throughput })},
+		{"good/s", "goodput", counted("%.2f", func(r *prober.StepResult) float64 { return r.Goodput })},
+		{"bench/s", "bench_throughput", counted("%.2f", func(r *prober.StepResult) float64 { return r.BenchThroughput })},
 		{"sat", "saturated", func(r *prober.StepResult) string {
 			if r.Saturated == prober.Undetermined {
 				return "?"
 			}
 			return string(r.Saturated)
 		}},
-		{"good %", "slo_attainment_percent", func(r *prober.StepResult) string { return fmt.Sprintf("%.0f", r.Attainment*100) }},
-		{"tok/s", "output_token_throughput", func(r *prober.StepResult) string { return fmt.Sprintf("%.0f", r.OutputTokenThroughput) }},
+		{"good %", "slo_attainment_percent", counted("%.0f", func(r *prober.StepResult) float64 { return r.Attainment * 100 })},
+		{"tok/s", "output_token_throughput", counted("%.0f", func(r *prober.StepResult) float64 { return r.OutputTokenThroughput })},
 		{"TTFT ms", "ttft_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.Mean })},
 		{"TTFT p50", "ttft_p50_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P50 })},
 		{"TTFT p99", "ttft_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P99 })},
@@ -122,6 +122,9 @@ func columns() []column {
 		{"E2E ms", "e2e_mean_ms", latency(func(l *prober.Latencies) float64 { return l.E2E.Mean })},
 		{"ok", "measured_ok", func(r *prober.StepResult) string { return fmt.Sprint(r.Outcomes[prober.Window][prober.OK]) }},
 		{"not ok", "measured_not_ok", func(r *prober.StepResult) string { return fmt.Sprint(notOK(r)) }},
+		{"running", "requests_running_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Running })},
+		{"waiting", "requests_waiting_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting })},
+		{"KV %", "kv_cache_usage_max_percent", kvCachePercent},
 		{"note", "note", Note},
 	}
 }
@@ -142,7 +145,12 @@ func notOK(r *prober.StepResult) int {
 func Note(r *prober.StepResult) string {
 	var notes []string
 	for _, b := range r.Broken {
-		notes = append(notes, fmt.Sprintf("withheld, promise %s broken: %s", b.Promise, b.Detail))
+		switch b.Promise {
+		case prober.PromiseGuard, prober.PromiseNoRestart:
+			notes = append(notes, "withheld: "+b.Detail)
+		default:
+			notes = append(notes, fmt.Sprintf("withheld, promise %s broken: %s", b.Promise, b.Detail))
+		}
 	}
 	if r.Unfinished > 0 {
 		notes = append(notes, fmt.Sprintf("%d unfinished at the drain limit: the latencies are of the faster ones", r.Unfinished))
@@ -156,6 +164,7 @@ func Note(r *prober.StepResult) string {
 	if len(failures) > 0 {
 		notes = append(notes, "of all phases "+strings.Join(failures, ", "))
 	}
+	notes = append(notes, replicaNotes(r)...)
 	if r.CachedTokens > 0 {
 		notes = append(notes, fmt.Sprintf("%d prompt tokens came from the prefix cache", r.CachedTokens))
 	}
@@ -171,11 +180,13 @@ func Count(n int, noun string) string {
 }
 
 // rows puts what is to be compared side by side: the arms of the same number of
-// GPUs at the same request rate.
+// GPUs at the same request rate, always in the same order, whichever was first in
+// the run.
 func rows(r *prober.RunResult) [][]string {
 	results := slices.Clone(r.Results)
 	slices.SortStableFunc(results, func(a, b prober.StepResult) int {
-		return cmp.Or(a.Arm.GPUs-b.Arm.GPUs, cmp.Compare(a.RequestRate, b.RequestRate))
+		return cmp.Or(a.Arm.GPUs-b.Arm.GPUs, cmp.Compare(a.RequestRate, b.RequestRate),
+			a.Arm.BatchSize-b.Arm.BatchSize, cmp.Compare(a.Arm.Target, b.Arm.Target))
 	})
 	rows := make([][]string, len(results))
 	for i := range results {
@@ -235,9 +246,13 @@ func writeFailures(w io.Writer, r *prober.RunResult) error {
 // writeFoot says what is needed to repeat a run.
 func writeFoot(w io.Writer, r *prober.RunResult) error {
 	_, err := fmt.Fprintf(w, "\nrun %s of probe %q, seed %d", r.ID, r.Probe, r.Seed)
+	arms := make([]prober.Arm, len(r.Models))
+	for i, m := range r.Models {
+		arms[i] = m.Arm
+	}
 	for _, m := range r.Models {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "; %s: model %s, %s", m.Arm.Target, m.Model, Count(m.Arm.Replicas, "replica"))
+			_, err = fmt.Fprintf(w, "; %s: model %s, %s", armName(m.Arm, arms), m.Model, Count(m.Arm.Replicas, "replica"))
 		}
 		if err == nil && len(m.Versions) > 0 {
 			_, err = fmt.Fprintf(w, ", vLLM %s", strings.Join(m.Versions, " and "))

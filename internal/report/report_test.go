@@ -14,7 +14,8 @@ import (
 )
 
 // result is a run of two batch sizes on 4 GPUs and one on 1, with a step that is
-// withheld, one that has failures and one that the drain limit cut.
+// withheld, one that has failures, one that the drain limit cut, one with what its
+// replicas said of themselves, and one that the guard aborted.
 func result() *prober.RunResult {
 	small := prober.Arm{Target: "bs16", Replicas: 4, GPUs: 4, BatchSize: 16}
 	large := prober.Arm{Target: "bs32", Replicas: 4, GPUs: 4, BatchSize: 32}
@@ -42,15 +43,29 @@ func result() *prober.RunResult {
 	failing.CachedTokens = 16
 	overloaded := step(single, 20, 13, 6.7, 0.07)
 	overloaded.Unfinished, overloaded.Saturated = 40, prober.Saturated
+	watched := step(small, 60, 60, 0.12, 0.047)
+	preempted := 3
+	for range 2 {
+		watched.Replicas = append(watched.Replicas, prober.ReplicaResult{
+			Running: &prober.Level{Mean: 15.25, Max: 50}, Waiting: &prober.Level{Mean: 4.5, Max: 9},
+			KVCacheUsage: &prober.Level{Mean: 0.5, Max: 0.75}, Preemptions: &preempted,
+			InForce: prober.InForce{Verdict: prober.NotInForce, Detail: "50 ran"},
+		})
+	}
+	watched.Reconciliation = &prober.Reconciliation{Verdict: prober.ForeignTraffic, ForeignRequests: 12, ForeignShare: 0.08}
+	aborted := step(single, 40, 0, 0, 0)
+	aborted.Latencies, aborted.Saturated = nil, prober.Undetermined
+	aborted.Guard = &prober.Trip{Limit: config.WaitingRequests, Action: config.AbortStep, Replica: "http://a", Value: 12, Allowed: 4}
+	aborted.Broken = []prober.Broken{{Promise: prober.PromiseGuard, Detail: "the guard aborted the step: " + aborted.Guard.String()}}
 	return &prober.RunResult{
-		Run: prober.Run{ID: "20261124T120000Z-abcd", Probe: "ladder", Seed: 42, Steps: 6},
+		Run: prober.Run{ID: "20261124T120000Z-abcd", Probe: "ladder", Seed: 42, Steps: 7},
 		Models: []prober.ArmModel{
 			{Arm: small, Model: "m|x", Versions: []string{"0.31.0", "0.32.0"}}, {Arm: single, Model: "m"},
 		},
 		// In the order in which a run makes them.
 		Results: []prober.StepResult{
 			step(small, 10, 10, 0.065, 0.028), step(large, 10, 10.5, 0.052, 0.028), failing,
-			step(small, 60, 60, 0.12, 0.047), withheld, overloaded,
+			watched, withheld, overloaded, aborted,
 		},
 		Answers: []prober.Answer{
 			{Arm: small, Capacity: &prober.Estimate{Value: 66.43, Lower: 64, Upper: 70}, SLORate: &prober.Estimate{Value: 48.4, Lower: 47, Upper: 51}, Steps: 7},
@@ -124,7 +139,8 @@ func TestCSVLeavesOutWhatIsWithheld(t *testing.T) {
 	}
 	for _, row := range rows[1:] {
 		withheld := strings.Contains(row[at["note"]], "withheld")
-		if (row[at["ttft_mean_ms"]] == "") != withheld || row[at["throughput"]] == "" {
+		aborted := strings.Contains(row[at["note"]], "guard")
+		if (row[at["ttft_mean_ms"]] == "") != withheld || (row[at["throughput"]] == "") != aborted {
 			t.Errorf("row %q", row)
 		}
 	}

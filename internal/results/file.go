@@ -23,7 +23,7 @@ const fileMode = 0o640
 var (
 	bucketAbout   = []byte("about")    // keySchema: the schema as JSON
 	bucketRuns    = []byte("runs")     // id: beginning
-	bucketSteps   = []byte("steps")    // id/number: Step
+	bucketSteps   = []byte("steps")    // id/number or id/number/repeated: Step
 	bucketEnds    = []byte("ends")     // id: ending
 	bucketOpen    = []byte("open")     // id of a run without an end
 	bucketByProbe = []byte("by_probe") // probe/id

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,37 @@ func record(tb testing.TB, s *Store, probe int, at time.Time) *prober.RunResult 
 		tb.Fatalf("%d writes failed", n)
 	}
 	return result
+}
+
+// A step that the guard aborted and that was made again is kept twice, in the
+// order in which it happened.
+func TestAStepMadeAgainIsKeptBesideTheAbortedOne(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, Retention{})
+	r, run := recorder(t, s, 0), aRun(probing().Probes[0].Name, noon)
+	aborted := aStep(run, 1, 1, prober.Broken{Promise: prober.PromiseGuard, Detail: "waiting is 9"})
+	again := aStep(run, 1, 2)
+	again.Repeated = true
+	result := &prober.RunResult{Run: run, EndedAt: noon.Add(time.Hour), Results: []prober.StepResult{*aborted, *again, *aStep(run, 2, 3)}}
+	r.RunStarted(run)
+	for i := range result.Results {
+		r.StepEnded(&result.Results[i])
+	}
+	r.RunEnded(result)
+	s.Close()
+
+	got, err := In(folder).Run(run.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []string
+	for i := range got.Steps {
+		steps = append(steps, fmt.Sprintf("%d repeated=%t valid=%t", got.Steps[i].Number, got.Steps[i].Repeated, got.Steps[i].Valid()))
+	}
+	want := []string{"1 repeated=false valid=false", "1 repeated=true valid=true", "2 repeated=false valid=true"}
+	if !slices.Equal(steps, want) {
+		t.Errorf("got the steps %q, want %q", steps, want)
+	}
 }
 
 // A record holds all of a run's result, invalid steps too, and what it was made

@@ -160,7 +160,7 @@ func putBeginning(tx *bbolt.Tx, b *beginning) error {
 
 // putStep writes a step of a run, unless it is written.
 func putStep(tx *bbolt.Tx, id string, result *prober.StepResult) error {
-	key := stepKey(id, result.Number)
+	key := stepKey(id, result.Step)
 	if tx.Bucket(bucketSteps).Get([]byte(key)) != nil {
 		return nil
 	}
@@ -177,7 +177,14 @@ func putEnd(tx *bbolt.Tx, id string, e ending) error {
 
 func probeKey(probe, id string) string { return probe + "/" + id }
 
-func stepKey(id string, number int) string { return fmt.Sprintf("%s/%06d", id, number) }
+// stepKey is where a step is kept: what was made again follows what was aborted.
+func stepKey(id string, step prober.Step) string {
+	key := fmt.Sprintf("%s/%06d", id, step.Number)
+	if step.Repeated {
+		key += "/repeated"
+	}
+	return key
+}
 
 // apply removes the oldest runs that are not to be kept at a time. A run that is
 // under way stays.

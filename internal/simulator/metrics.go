@@ -72,6 +72,11 @@ func newReplicaMetrics(r *Replica) *replicaMetrics {
 	})
 	info.Set(1)
 	engine.MustRegister(info)
+
+	// Of this replica and not of the process, which all replicas share.
+	start := prometheus.NewGauge(prometheus.GaugeOpts{Name: "process_start_time_seconds", Help: "When the replica started, in Unix seconds."})
+	start.SetToCurrentTime()
+	m.registry.MustRegister(start)
 	return m
 }
 

@@ -69,7 +69,7 @@ func New(cfg config.Workload, model, step string, seed uint64) (*Generator, erro
 		return nil, fmt.Errorf("model name %q: %w", model, err)
 	}
 	g.head = append(append([]byte(`{"model":`), name...), ',')
-	if g.tail, err = marshalTail(cfg.ExtraBody); err != nil {
+	if g.tail, err = marshalTail(cfg); err != nil {
 		return nil, err
 	}
 	if cfg.PromptsFile != "" {
@@ -91,11 +91,14 @@ func New(cfg config.Workload, model, step string, seed uint64) (*Generator, erro
 	return g, nil
 }
 
-// marshalTail writes what follows the keys that the prober sets: temperature 0,
-// unless extra holds another, and extra's keys.
-func marshalTail(extra map[string]any) ([]byte, error) {
+// marshalTail writes what all requests have in common: temperature 0, unless
+// extra_body holds another, the priority, and extra_body's keys.
+func marshalTail(cfg config.Workload) ([]byte, error) {
 	all := map[string]any{"temperature": 0}
-	maps.Copy(all, extra)
+	if cfg.Priority != 0 { // a vLLM without priorities refuses every other
+		all["priority"] = cfg.Priority
+	}
+	maps.Copy(all, cfg.ExtraBody)
 	text, err := json.Marshal(all)
 	if err != nil {
 		return nil, fmt.Errorf("extra_body has no form in JSON: %w", err)

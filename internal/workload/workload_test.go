@@ -252,6 +252,21 @@ func TestExtraBody(t *testing.T) {
 	}
 }
 
+// The priority is sent where there is one: a vLLM without priorities refuses all
+// but 0.
+func TestPriority(t *testing.T) {
+	for priority, want := range map[int]any{0: nil, 10: 10.0, -1: -1.0} {
+		w := config.Workload{Endpoint: config.Chat, PromptTokens: fixed(3), OutputTokens: fixed(2), Priority: priority}
+		var got map[string]any
+		if err := json.Unmarshal(generator(t, w, "s", 1).Next().Body, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got["priority"] != want {
+			t.Errorf("of priority %d %v is sent", priority, got["priority"])
+		}
+	}
+}
+
 func TestTheModelIsNamedAsItIs(t *testing.T) {
 	const name = `org/"llama" \ 3 <é>`
 	g, err := New(config.Workload{Endpoint: config.Chat, PromptTokens: fixed(1), OutputTokens: fixed(1)}, name, "s", 1)

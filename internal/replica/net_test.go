@@ -1,0 +1,5 @@
+package replica_test
+
+import "net"
+
+type netConn = net.Conn
