@@ -51,8 +51,11 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 		defer fleet.Close()
 		target := config.DefaultTarget()
 		target.Name, target.BatchSize, target.Replicas = fmt.Sprintf("bs%d", size), size, fleet.URLs
+		for _, replica := range fleet.Replicas {
+			target.GPUUUIDs = append(target.GPUUUIDs, []string{simulator.GPUUUID(len(replicas))})
+			replicas = append(replicas, replica)
+		}
 		cfg.Targets = append(cfg.Targets, target)
-		replicas = append(replicas, fleet.Replicas...)
 	}
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -65,7 +68,8 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 	}
 	logger := promslog.New(logging)
 	registry := newRegistry()
-	endGPUs, err := gpus.watch(registry, func() (gpu.Read, error) { return simulator.GPUs(replicas) }, logger)
+	endGPUs, err := gpus.watch(registry, func() (gpu.Read, error) { return simulator.GPUs(replicas) },
+		func() *config.Config { return cfg }, logger)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func familiesOf(t *testing.T, registry *prometheus.Registry) (metrics []string) 
 func gpuMetrics(t *testing.T) []string {
 	t.Helper()
 	poller := gpu.NewPoller(func() (*gpu.Snapshot, error) {
-		g := gpu.GPU{Instances: make([]gpu.Instance, 1), Processes: make([]gpu.Process, 1)}
+		g := gpu.GPU{Instances: make([]gpu.Instance, 1), Processes: []gpu.Process{{Pod: "p"}}}
 		for m := range gpu.MetricCount {
 			g.Values = append(g.Values, gpu.Value{Metric: m})
 		}
@@ -159,7 +159,8 @@ func gpuMetrics(t *testing.T) []string {
 	}
 	end()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector.NewGPU(poller))
+	cfg := &config.Config{Targets: []config.Target{{Replicas: []string{"http://a"}, GPUUUIDs: [][]string{{"GPU-a"}}}}}
+	registry.MustRegister(collector.NewGPU(poller), collector.NewReplicaGPUs(func() *config.Config { return cfg }, poller.Fresh))
 	return familiesOf(t, registry)
 }
 

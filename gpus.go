@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vllm_prober/collector"
+	"vllm_prober/internal/config"
 	"vllm_prober/internal/gpu"
 )
 
@@ -27,11 +28,16 @@ func (f *gpuFlags) add(cmd *kingpin.CmdClause) {
 }
 
 // watch reads the GPUs again and again and exports them, until the function that
-// it returns is called; what opens them is called once.
-func (f *gpuFlags) watch(registry *prometheus.Registry, open func() (gpu.Read, error), logger *slog.Logger) (end func(), err error) {
+// it returns is called; what opens them is called once. The configuration says
+// which GPUs serve its replicas, with or without reading any.
+func (f *gpuFlags) watch(
+	registry *prometheus.Registry, open func() (gpu.Read, error), cfg func() *config.Config, logger *slog.Logger,
+) (end func(), err error) {
 	if *f.interval < gpu.MinInterval {
 		return nil, fmt.Errorf("--collector.gpu.interval: %s; allowed: %s or more", *f.interval, gpu.MinInterval)
 	}
+	snapshot := func() (*gpu.Snapshot, bool) { return nil, false }
+	registry.MustRegister(collector.NewReplicaGPUs(cfg, func() (*gpu.Snapshot, bool) { return snapshot() }))
 	if !*f.on {
 		return func() {}, nil
 	}
@@ -41,6 +47,7 @@ func (f *gpuFlags) watch(registry *prometheus.Registry, open func() (gpu.Read, e
 		return func() {}, nil
 	}
 	poller := gpu.NewPoller(read, *f.interval, logger)
+	snapshot = poller.Fresh
 	registry.MustRegister(collector.NewGPU(poller))
 	ctx, cancel := context.WithCancel(context.Background())
 	var ended sync.WaitGroup

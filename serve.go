@@ -71,12 +71,12 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 			defer records.Close()
 			registry.MustRegister(collector.NewRecords(records))
 		}
-		endGPUs, err := gpus.watch(registry, gpu.NVML, logger)
+		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records})
+		endGPUs, err := gpus.watch(registry, gpu.NVML, d.Config, logger)
 		if err != nil {
 			return err
 		}
 		defer endGPUs()
-		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records})
 		return serve(env, d, webFlags, *grace, logger, nil)
 	}
 }

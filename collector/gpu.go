@@ -19,6 +19,7 @@ type GPU struct {
 	age    *prometheus.Desc
 	mig    *prometheus.Desc
 	memory *prometheus.Desc
+	pod    *prometheus.Desc
 	values [gpu.MetricCount]*prometheus.Desc
 }
 
@@ -36,6 +37,7 @@ func NewGPU(poller *gpu.Poller) *GPU {
 		mig: desc("gpu_mig_info", "A MIG instance, and the GPU that it is part of.",
 			"uuid", "gpu_uuid", "name", "gpu_instance", "compute_instance"),
 		memory: desc("gpu_process_memory_used_bytes", "Memory of a GPU that a process uses.", "uuid", "pid"),
+		pod:    desc("gpu_pod_info", "A Kubernetes pod that has a process on a GPU.", "uuid", "pod_uid"),
 	}
 	for m := range gpu.MetricCount {
 		d := m.Describe()
@@ -71,10 +73,19 @@ func (c *GPU) Collect(metrics chan<- prometheus.Metric) {
 			metrics <- gauge(c.mig, 1, i.UUID, g.UUID, i.Name, instanceID(i.GPUInstance), instanceID(i.ComputeInstance))
 			c.show(metrics, i.UUID, i.Values)
 		}
-		for _, p := range g.Processes {
-			if p.MemoryBytes >= 0 {
-				metrics <- gauge(c.memory, float64(p.MemoryBytes), g.UUID, strconv.Itoa(p.PID))
-			}
+		c.showProcesses(metrics, g)
+	}
+}
+
+func (c *GPU) showProcesses(metrics chan<- prometheus.Metric, g gpu.GPU) {
+	pods := map[string]bool{}
+	for _, p := range g.Processes {
+		if p.MemoryBytes >= 0 {
+			metrics <- gauge(c.memory, float64(p.MemoryBytes), g.UUID, strconv.Itoa(p.PID))
+		}
+		if p.Pod != "" && !pods[p.Pod] {
+			pods[p.Pod] = true
+			metrics <- gauge(c.pod, 1, g.UUID, p.Pod)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func aSnapshot() *gpu.Snapshot {
 	whole := gpu.GPU{
 		UUID: "GPU-a", Name: "NVIDIA H100 80GB HBM3", PCIBusID: "0000:3b:00.0", Up: true,
 		Instances: []gpu.Instance{{UUID: "MIG-1", Name: "1g.10gb", GPUInstance: 9, ComputeInstance: -1}},
-		Processes: []gpu.Process{{PID: 17, MemoryBytes: 1 << 30}, {PID: 18, MemoryBytes: -1}},
+		Processes: []gpu.Process{{PID: 17, MemoryBytes: 1 << 30, Pod: "0a1b"}, {PID: 18, MemoryBytes: -1}},
 	}
 	for m := range gpu.MetricCount {
 		v := gpu.Value{Metric: m, Value: float64(m) + 0.5}

@@ -107,7 +107,7 @@ func readMemory(q *query, d nvml.Device) nvml.Return {
 			q.add(MemoryTotalBytes, float64(m.Total))
 			q.add(MemoryUsedBytes, float64(m.Used))
 			q.add(MemoryReservedBytes, float64(m.Reserved))
-			return ret
+			return nvml.SUCCESS
 		}
 	}
 	m, ret := d.GetMemoryInfo()
@@ -214,7 +214,7 @@ func (q *query) readFields() {
 			q.addOf(ClockEventSeconds, e.label, nano.of(x))
 		} else if e.older {
 			q.do("nvmlDeviceGetViolationStatus", func(q *query, d nvml.Device) nvml.Return {
-				v, ret := d.GetViolationStatus(e.policy) //nolint:staticcheck // what drivers before the fields have
+				v, ret := d.GetViolationStatus(e.policy)
 				if ret == nvml.SUCCESS {
 					q.addOf(ClockEventSeconds, e.label, nano.of(float64(v.ViolationTime)))
 				}

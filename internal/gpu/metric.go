@@ -79,7 +79,7 @@ var descriptions = [MetricCount]Description{
 	},
 	PerformanceState: {Name: "gpu_performance_state", Help: "Performance state, from 0 (the fastest) to 15."},
 	ECCErrors: {
-		Name: "gpu_ecc_errors_total", Help: "Errors of memory over the life of the GPU, by whether they were corrected.", Counter: true, Label: "type",
+		Name: "gpu_ecc_errors_total", Help: "Errors of memory over the GPU's life, by whether they were corrected.", Counter: true, Label: "type",
 	},
 	RemappedRows: {
 		Name: "gpu_remapped_rows_total", Help: "Rows of memory that were replaced, by the errors that they had.", Counter: true, Label: "type",
@@ -94,10 +94,10 @@ var descriptions = [MetricCount]Description{
 	PCIeReceivedBytes: {Name: "gpu_pcie_received_bytes_total", Help: "Bytes that the GPU received over PCIe.", Counter: true},
 	PCIeReplays:       {Name: "gpu_pcie_replays_total", Help: "Packets that PCIe had to send again.", Counter: true},
 	NVLinkTransmittedBytes: {
-		Name: "gpu_nvlink_transmitted_bytes_total", Help: "Bytes that the GPU sent over all its NVLinks, without their protocol's own.", Counter: true,
+		Name: "gpu_nvlink_transmitted_bytes_total", Help: "Bytes of data that the GPU sent over all its NVLinks.", Counter: true,
 	},
 	NVLinkReceivedBytes: {
-		Name: "gpu_nvlink_received_bytes_total", Help: "Bytes that the GPU received over all its NVLinks, without their protocol's own.", Counter: true,
+		Name: "gpu_nvlink_received_bytes_total", Help: "Bytes of data that the GPU received over all its NVLinks.", Counter: true,
 	},
 	SMActiveRatio:       {Name: "gpu_sm_active_ratio", Help: "Share of the streaming multiprocessors' time in which they had work."},
 	SMOccupancyRatio:    {Name: "gpu_sm_occupancy_ratio", Help: "Share of the warps that could be resident which were."},

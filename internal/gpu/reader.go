@@ -84,6 +84,7 @@ func (r *Reader) Read() (*Snapshot, error) {
 			problems = append(problems, fmt.Errorf("GPU %d (%s) is no longer there", g.Index, g.UUID))
 		}
 	}
+	identify(s.GPUs, ownProc())
 	slices.SortFunc(s.GPUs, func(a, b GPU) int { return a.Index - b.Index })
 	if len(problems) > 0 && now.Sub(r.began) >= retryLost {
 		r.end()

@@ -310,7 +310,7 @@ func TestReadEverything(t *testing.T) {
 		!slices.Equal(instance.Values, []Value{{MIGMemoryTotalBytes, "", 10 * gib}, {MIGMemoryUsedBytes, "", 4 * gib}}) {
 		t.Errorf("%+v", g.Instances)
 	}
-	if !slices.Equal(g.Processes, []Process{{17, 61 * gib}, {18, -1}}) {
+	if p := g.Processes; len(p) != 2 || p[0].PID != 17 || p[0].MemoryBytes != 61*gib || p[1].PID != 18 || p[1].MemoryBytes != -1 {
 		t.Errorf("%+v", g.Processes)
 	}
 }
@@ -340,9 +340,13 @@ func TestOlderFunctions(t *testing.T) {
 	r := NewReader((&driver{gpus: []*card{c}, lacks: map[string]bool{"nvmlDeviceGetMemoryInfo_v2": true}}).nvml())
 	g := read(t, r).GPUs[0]
 	for _, want := range []Value{
-		{MemoryUsedBytes, "", 71 << 30}, {PowerInstantWatts, "", 333},
-		{ClockEventSeconds, "sw_power_cap", 1}, {ClockEventSeconds, "sw_thermal_slowdown", 2}, {ClockEventSeconds, "sync_boost", 3},
-		{ClockEventSeconds, "board_limit", 4}, {ClockEventSeconds, "reliability", 6},
+		{MemoryUsedBytes, "", 71 << 30},
+		{PowerInstantWatts, "", 333},
+		{ClockEventSeconds, "sw_power_cap", 1},
+		{ClockEventSeconds, "sw_thermal_slowdown", 2},
+		{ClockEventSeconds, "sync_boost", 3},
+		{ClockEventSeconds, "board_limit", 4},
+		{ClockEventSeconds, "reliability", 6},
 	} {
 		if got, found := value(g.Values, want.Metric, want.Label); !found || got != want.Value {
 			t.Errorf("%s{%s} is %g, %t, want %g", want.Metric.Describe().Name, want.Label, got, found, want.Value)

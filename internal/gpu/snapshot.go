@@ -4,6 +4,7 @@ package gpu
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 )
 
@@ -55,6 +56,12 @@ type Process struct {
 	PID int
 	// MemoryBytes is negative where the driver does not tell.
 	MemoryBytes int64
+	// Listens is where the process, or one that it descends from, listens, in the
+	// network of this process.
+	Listens []netip.AddrPort
+	// Pod is the UID of the Kubernetes pod that the process is in; empty outside
+	// of one.
+	Pod string
 }
 
 // Read reads all GPUs. A snapshot beside an error is of those GPUs that could be

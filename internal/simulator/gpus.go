@@ -4,7 +4,6 @@ package simulator
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"os"
 	"time"
@@ -61,6 +60,7 @@ func (d *driver) LookupSymbol(string) error                      { return nil }
 func (d *driver) SystemGetDriverVersion() (string, nvml.Return)  { return "simulated", nvml.SUCCESS }
 func (d *driver) SystemGetCudaDriverVersion() (int, nvml.Return) { return 12080, nvml.SUCCESS }
 func (d *driver) DeviceGetCount() (int, nvml.Return)             { return len(d.cards), nvml.SUCCESS }
+
 func (d *driver) DeviceGetHandleByIndex(i int) (nvml.Device, nvml.Return) {
 	return d.cards[i], nvml.SUCCESS
 }
@@ -109,7 +109,7 @@ func (c *card) milliwatts() float64 {
 }
 
 func (c *card) GetUUID() (string, nvml.Return) {
-	return fmt.Sprintf("GPU-00000000-0000-4000-8000-%012d", c.index), nvml.SUCCESS
+	return GPUUUID(c.index), nvml.SUCCESS
 }
 func (c *card) GetName() (string, nvml.Return) { return "Simulated GPU 80GB", nvml.SUCCESS }
 func (c *card) GetPciInfo() (nvml.PciInfo, nvml.Return) {
@@ -121,10 +121,12 @@ func (c *card) GetUtilizationRates() (nvml.Utilization, nvml.Return) {
 	return nvml.Utilization{Gpu: uint32(100 * math.Ceil(load)), Memory: uint32(100 * load)}, nvml.SUCCESS
 }
 
+//nolint:revive,staticcheck // the name is NVML's
 func (c *card) GetMemoryInfo_v2() (nvml.Memory_v2, nvml.Return) {
 	const used, reserved = weightBytes + cacheBytes, 1 << 29
 	return nvml.Memory_v2{Total: memoryBytes, Used: used, Reserved: reserved, Free: memoryBytes - used - reserved}, nvml.SUCCESS
 }
+
 func (c *card) GetEnforcedPowerLimit() (uint32, nvml.Return) { return limitMilliwatts, nvml.SUCCESS }
 
 // GetTotalEnergyConsumption adds up what the GPU draws now over the time since

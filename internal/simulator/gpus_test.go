@@ -11,7 +11,7 @@ import (
 )
 
 // figure is a GPU's figure; it fails the test where there is none.
-func figure(t testing.TB, g gpu.GPU, m gpu.Metric) float64 {
+func figure(t *testing.T, g gpu.GPU, m gpu.Metric) float64 {
 	t.Helper()
 	for _, v := range g.Values {
 		if v.Metric == m {
