@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"vllm_prober/internal/gpu"
 )
 
 // build builds the program as the Makefile does, and returns its path.
@@ -169,6 +171,30 @@ func lint(t *testing.T, page string) {
 	}
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// The demo shows a GPU for each replica, with its load, and all its page keeps to
+// Prometheus's conventions.
+func TestDemoShowsGPUs(t *testing.T) {
+	if _, err := gpu.NVML(); err != nil {
+		t.Skip(err)
+	}
+	address := freeAddress(t)
+	d := &served{url: "http://" + address, process: start(t, "demo", "--collector.gpu.interval=1s", "--web.listen-address="+address)}
+	t.Cleanup(func() {
+		d.signal(syscall.SIGTERM)
+		d.signal(syscall.SIGTERM)
+		<-d.ended
+	})
+	d.eventually("it serves", d.answers)
+	d.is(`vllm_prober_gpu_utilization_ratio{uuid="GPU-00000000-0000-4000-8000-000000000000"}`, 1)
+	_, page := d.do("GET", "/metrics")
+	lint(t, page)
+	for series, want := range map[string]int{"vllm_prober_gpu_info{": 8, "vllm_prober_gpu_energy_joules_total{": 8, "vllm_prober_replica_gpu_info{": 8} {
+		if n := strings.Count(page, "\n"+series); n != want {
+			t.Errorf("%d series %s…}, want %d", n, series, want)
+		}
 	}
 }
 
