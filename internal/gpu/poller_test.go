@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,12 @@ func polling(t *testing.T, read func(hold chan struct{}) (*Snapshot, error), tes
 	})
 }
 
+// pass lets time pass, and what is due then be done.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func TestPollerKeepsTheLatestSnapshot(t *testing.T) {
 	rounds := 0
 	read := func(chan struct{}) (*Snapshot, error) {
@@ -47,7 +54,7 @@ func TestPollerKeepsTheLatestSnapshot(t *testing.T) {
 		if _, fresh := p.Fresh(); fresh {
 			t.Error("a snapshot before the first round has ended")
 		}
-		time.Sleep(12 * time.Second)
+		pass(12 * time.Second)
 		s, fresh := p.Fresh()
 		if !fresh || time.Since(s.At) != 2*time.Second || rounds != 3 {
 			t.Errorf("%t, %d rounds in 12 s, want one every 5 s", fresh, rounds)
@@ -60,28 +67,28 @@ func TestPollerKeepsTheLatestSnapshot(t *testing.T) {
 
 // A failure is logged once, and its data dropped once it is three intervals old.
 func TestPollerDropsStaleData(t *testing.T) {
-	var failure error
+	var failing atomic.Bool
 	read := func(chan struct{}) (*Snapshot, error) {
-		if failure != nil {
-			return nil, failure
+		if failing.Load() {
+			return nil, errors.New("the driver is gone")
 		}
 		return &Snapshot{At: time.Now()}, nil
 	}
 	polling(t, read, func(p *Poller, log *bytes.Buffer, _ func()) {
-		failure = errors.New("the driver is gone")
-		time.Sleep(14 * time.Second)
+		failing.Store(true)
+		pass(14 * time.Second)
 		if _, fresh := p.Fresh(); !fresh || p.Status().Success {
 			t.Errorf("%t, %+v after 14 s", fresh, p.Status())
 		}
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if _, fresh := p.Fresh(); fresh {
 			t.Error("data of 16 s ago is there")
 		}
 		if n := strings.Count(log.String(), "the driver is gone"); n != 1 {
 			t.Errorf("logged %d times, want once:\n%s", n, log)
 		}
-		failure = nil
-		time.Sleep(5 * time.Second)
+		failing.Store(false)
+		pass(5 * time.Second)
 		if _, fresh := p.Fresh(); !fresh || !p.Status().Success || !strings.Contains(log.String(), "can be read again") {
 			t.Errorf("%t, %+v once it is back:\n%s", fresh, p.Status(), log)
 		}
@@ -116,16 +123,16 @@ func TestPollerWaitsForACallThatHangs(t *testing.T) {
 		return s, nil
 	}
 	polling(t, read, func(p *Poller, log *bytes.Buffer, release func()) {
-		time.Sleep(5*time.Second + timeLimit + time.Second)
+		pass(5*time.Second + timeLimit + time.Second)
 		if p.Status().Success || !strings.Contains(log.String(), "the driver hangs") {
 			t.Errorf("%+v\n%s", p.Status(), log)
 		}
 		if _, fresh := p.Fresh(); fresh {
 			t.Error("data of before the call that hangs is there")
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		release()
-		time.Sleep(6 * time.Second)
+		pass(6 * time.Second)
 		if _, fresh := p.Fresh(); !fresh || !p.Status().Success || most != 1 {
 			t.Errorf("%t, %+v, %d calls at a time", fresh, p.Status(), most)
 		}
