@@ -4,7 +4,8 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BRANCH   ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
 about    := github.com/prometheus/common/version
-LDFLAGS  := -s -w -X $(about).Version=$(VERSION) -X $(about).Revision=$(REVISION) -X $(about).Branch=$(BRANCH)
+# Lazily bound, because a driver need not have all of NVML's functions.
+LDFLAGS  := -s -w -X $(about).Version=$(VERSION) -X $(about).Revision=$(REVISION) -X $(about).Branch=$(BRANCH) -extldflags=-Wl,-z,lazy
 
 GOLANGCI_LINT_VERSION := v2.15.0
 tools := $(CURDIR)/dist/tools

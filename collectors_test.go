@@ -46,7 +46,7 @@ func TestServeAsksTheReplicasOfItsConfiguration(t *testing.T) {
 
 	without := serveConfig(t, probing(f.URLs[0]), "--no-collector.replica")
 	without.is(`vllm_prober_runs_total{probe="p",result="success"}`, 1)
-	if _, body := without.do(http.MethodGet, "/metrics"); strings.Contains(body, "vllm_prober_replica_") || strings.Contains(body, "vllm_prober_collector_") {
+	if _, body := without.do(http.MethodGet, "/metrics"); strings.Contains(body, "vllm_prober_replica_up") || strings.Contains(body, `collector="replica"`) {
 		t.Error("there is a collector of replicas")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/daemon"
+	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/progress"
 	"vllm_prober/internal/report"
 	"vllm_prober/internal/simulator"
@@ -32,14 +33,17 @@ const demoReplicas = 4
 func addDemo(app *kingpin.Application, commands map[string]command) {
 	cmd := app.Command("demo", "Probe simulated replicas with 1 and 4 GPUs and batch sizes 16 and 32, with nothing to install.")
 	once := cmd.Flag("once", "End after the first run.").Bool()
+	gpus := &gpuFlags{}
+	gpus.add(cmd)
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
-		return demo(env, logging, webFlags, *once)
+		return demo(env, logging, webFlags, gpus, *once)
 	}
 }
 
-func demo(env environment, logging *promslog.Config, webFlags *webFlags, once bool) error {
+func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *gpuFlags, once bool) error {
 	cfg := &config.Config{Probes: []config.Probe{demoProbe()}}
+	var replicas []*simulator.Replica
 	for _, size := range demoBatchSizes {
 		fleet, err := simulator.Start("127.0.0.1", 0, demoReplicas, simulator.Options{Parameters: simulator.FieldReport()})
 		if err != nil {
@@ -48,6 +52,10 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, once bo
 		defer fleet.Close()
 		target := config.DefaultTarget()
 		target.Name, target.BatchSize, target.Replicas = fmt.Sprintf("bs%d", size), size, fleet.URLs
+		for _, replica := range fleet.Replicas {
+			target.GPUUUIDs = append(target.GPUUUIDs, []string{simulator.GPUUUID(len(replicas))})
+			replicas = append(replicas, replica)
+		}
 		cfg.Targets = append(cfg.Targets, target)
 	}
 	if err := cfg.Validate(); err != nil {
@@ -60,9 +68,16 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, once bo
 		_ = logging.Level.Set("warn") // the progress says what info would
 	}
 	logger := promslog.New(logging)
+	registry := newRegistry()
+	endGPUs, err := gpus.watch(registry, func() (gpu.Read, error) { return simulator.GPUs(replicas) },
+		func() *config.Config { return cfg }, logger)
+	if err != nil {
+		return err
+	}
+	defer endGPUs()
 	d := daemon.New(daemon.Options{
 		Load:     func() (*config.Config, error) { return cfg, nil },
-		Registry: newRegistry(), Logger: logger,
+		Registry: registry, Logger: logger,
 		Observer: prober.Observers{progress.New(env.stderr, isTerminal(env.stderr)), tables},
 		Replicas: collector.NewReplicas(replicaInterval, nil, logger),
 	})

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,12 +11,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.yaml.in/yaml/v3"
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/simulator"
 	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
@@ -98,6 +102,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		exported = append(exported, m[1]+" "+m[2])
 	}
 	exported = append(exported, searched(t)...)
+	exported = append(exported, gpuMetrics(t)...)
 	for _, m := range regexp.MustCompile("(?m)^\\| `(vllm_prober_\\w+)` \\| (\\w+) \\|").FindAllStringSubmatch(read(t, "docs/metrics.md"), -1) {
 		documented = append(documented, m[1]+" "+m[2])
 	}
@@ -114,7 +119,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 }
 
 // searched are the metrics of a probe whose search has found everything.
-func searched(t *testing.T) (metrics []string) {
+func searched(t *testing.T) []string {
 	t.Helper()
 	p := collector.NewProbe(&config.Config{}, config.DefaultProbe())
 	rate := &prober.Estimate{Value: 1}
@@ -124,6 +129,12 @@ func searched(t *testing.T) (metrics []string) {
 	})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(p)
+	return familiesOf(t, registry)
+}
+
+// familiesOf are the names and types of what a registry gathers.
+func familiesOf(t *testing.T, registry *prometheus.Registry) (metrics []string) {
+	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +143,28 @@ func searched(t *testing.T) (metrics []string) {
 		metrics = append(metrics, f.GetName()+" "+strings.ToLower(f.GetType().String()))
 	}
 	return metrics
+}
+
+// gpuMetrics are the metrics of a GPU that offers everything.
+func gpuMetrics(t *testing.T) []string {
+	t.Helper()
+	poller := gpu.NewPoller(func() (*gpu.Snapshot, error) {
+		g := gpu.GPU{Instances: make([]gpu.Instance, 1), Processes: []gpu.Process{{Pod: "p"}}}
+		for m := range gpu.MetricCount {
+			g.Values = append(g.Values, gpu.Value{Metric: m})
+		}
+		return &gpu.Snapshot{At: time.Now(), GPUs: []gpu.GPU{g}}, nil
+	}, gpu.DefaultInterval, slog.New(slog.DiscardHandler))
+	ctx, end := context.WithCancel(t.Context())
+	go poller.Run(ctx)
+	for !poller.Status().Success {
+		time.Sleep(time.Millisecond)
+	}
+	end()
+	registry := prometheus.NewRegistry()
+	cfg := &config.Config{Targets: []config.Target{{Replicas: []string{"http://a"}, GPUUUIDs: [][]string{{"GPU-a"}}}}}
+	registry.MustRegister(collector.NewGPU(poller), collector.NewReplicaGPUs(func() *config.Config { return cfg }, poller.Fresh))
+	return familiesOf(t, registry)
 }
 
 // Every outcome and every promise of the code is in docs/measurement.md, in the

@@ -3,6 +3,7 @@ module vllm_prober
 go 1.26.0
 
 require (
+	github.com/NVIDIA/go-nvml v0.13.0-1
 	github.com/alecthomas/kingpin/v2 v2.4.0
 	github.com/gofrs/flock v0.13.2
 	github.com/netresearch/go-cron v0.9.1

@@ -22,7 +22,9 @@ import (
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/daemon"
+	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/report"
+	"vllm_prober/internal/results"
 )
 
 // defaultAddress is where the daemon listens unless told otherwise.
@@ -33,6 +35,10 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	file := cmd.Flag("config.file", "The configuration.").Default("vllm_prober.yml").String()
 	check := cmd.Flag("config.check", "Check the configuration and exit.").Bool()
 	grace := cmd.Flag("shutdown.grace-period", "How long requests in flight may take to end after SIGTERM.").Default("30s").Duration()
+	probing := cmd.Flag("prober", "Probe. With --no-prober there is no configuration and no record: the process exports this machine's GPUs alone.").
+		Default("true").Bool()
+	gpus := &gpuFlags{}
+	gpus.add(cmd)
 	var commandsEnabled bool
 	addCommands(cmd, &commandsEnabled)
 	storage := &storageFlags{}
@@ -43,6 +49,9 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		load := func() (*config.Config, error) { return load(*file, commandsEnabled) }
+		if !*probing {
+			load = func() (*config.Config, error) { return &config.Config{}, nil }
+		}
 		cfg, err := load() // before a folder is made for the records of what cannot run
 		if err != nil {
 			return err
@@ -59,15 +68,22 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 			return err
 		}
 		registry := newRegistry()
-		records, err := storage.open(logger)
-		if err != nil {
-			return err
+		var records *results.Store
+		if *probing {
+			if records, err = storage.open(logger); err != nil {
+				return err
+			}
 		}
 		if records != nil {
 			defer records.Close()
 			registry.MustRegister(collector.NewRecords(records))
 		}
 		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records, Replicas: asked, Lifecycle: *lifecycle})
+		endGPUs, err := gpus.watch(registry, gpu.NVML, d.Config, logger)
+		if err != nil {
+			return err
+		}
+		defer endGPUs()
 		return serve(env, d, cfg, webFlags, *grace, logger, nil)
 	}
 }

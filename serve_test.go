@@ -35,15 +35,18 @@ func serveConfig(t *testing.T, config string, flags ...string) *served {
 		d.signal(syscall.SIGTERM)
 		<-d.ended // so that its records can be removed
 	})
-	d.eventually("the daemon answers", func() bool {
-		resp, err := http.Get(d.url + "/-/healthy")
-		if err != nil {
-			return false
-		}
-		_ = resp.Body.Close()
-		return true
-	})
+	d.eventually("the daemon answers", d.answers)
 	return d
+}
+
+// answers says whether the process serves.
+func (d *served) answers() bool {
+	resp, err := http.Get(d.url + "/-/healthy")
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return true
 }
 
 func freeAddress(t *testing.T) string {

@@ -25,6 +25,7 @@ func (k *checks) target(t *Target, path string) {
 	}
 	k.oneLine(t.Model, path+".model")
 	k.need(t.GPUsPerReplica >= 1, path+".gpus_per_replica", strconv.Itoa(t.GPUsPerReplica), "1 or more")
+	k.gpus(t, path+".gpu_uuids")
 	k.need(t.BatchSize >= 0, path+".batch_size", strconv.Itoa(t.BatchSize), "the deployment's --max-num-seqs, 1 or more")
 	k.oneOf(string(t.Balance), path+".balance", string(RoundRobin), string(LeastInFlight))
 	for _, name := range slices.Sorted(maps.Keys(t.Labels)) {
@@ -35,6 +36,19 @@ func (k *checks) target(t *Target, path string) {
 	}
 	if err := t.HTTPClient.Validate(); err != nil {
 		k.need(false, path+".http_client", err.Error(), httpClientAllowed)
+	}
+}
+
+var gpuForm = regexp.MustCompile(`^(GPU|MIG)-[0-9a-zA-Z/-]+$`)
+
+func (k *checks) gpus(t *Target, path string) {
+	k.need(len(t.GPUUUIDs) <= len(t.Replicas), path, strconv.Itoa(len(t.GPUUUIDs))+" lists", "one for each replica, in their order")
+	for i, uuids := range t.GPUUUIDs {
+		for j, uuid := range uuids {
+			at := item(item(path, i), j)
+			k.need(gpuForm.MatchString(uuid), at, show(uuid), "a GPU's UUID as nvidia-smi -L shows it, GPU-… or MIG-…")
+			k.need(!slices.Contains(uuids[:j], uuid), at, "stands there twice", "each GPU of a replica once")
+		}
 	}
 }
 

@@ -29,6 +29,9 @@ type Target struct {
 	Model string `yaml:"model,omitempty"`
 	// GPUsPerReplica times the replicas in use gives the label "gpus".
 	GPUsPerReplica int `yaml:"gpus_per_replica"`
+	// GPUUUIDs are the GPUs of each replica, in the order of Replicas; those that
+	// are left out are looked for on this machine.
+	GPUUUIDs [][]string `yaml:"gpu_uuids,omitempty"`
 	// BatchSize is what the deployment declares as --max-num-seqs; 0 means
 	// undeclared, and the label "batch_size" is then empty.
 	BatchSize int `yaml:"batch_size,omitempty"`

@@ -21,6 +21,7 @@ targets:
   model: meta-llama/Llama-3.1-8B
   gpus_per_replica: 4
   batch_size: 256
+  gpu_uuids: [[GPU-0, MIG-1]]
   labels: {team: search, zone: b}
   balance: least_in_flight
   http_client:
@@ -114,7 +115,7 @@ func everyKeyConfig(folder string) *Config {
 		Targets: []Target{{
 			Name:     "llama",
 			Replicas: []string{"http://vllm-0:8000", "https://vllm-1/prefix"},
-			Model:    "meta-llama/Llama-3.1-8B", GPUsPerReplica: 4, BatchSize: 256,
+			Model:    "meta-llama/Llama-3.1-8B", GPUsPerReplica: 4, GPUUUIDs: [][]string{{"GPU-0", "MIG-1"}}, BatchSize: 256,
 			Labels:     map[string]string{"team": "search", "zone": "b"},
 			Balance:    LeastInFlight,
 			HTTPClient: client,
