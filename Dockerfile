@@ -1,17 +1,27 @@
 # syntax=docker/dockerfile:1
 # The builder runs on the machine's own platform and cross-compiles, so that an
-# arm64 image needs no emulation. CGO is off: nothing here needs it yet.
+# arm64 image needs no emulation. NVML takes cgo, and cgo a compiler for the target.
 FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG BRANCH=unknown
+# The machine's own compiler is there; the other one is not.
+# hadolint ignore=DL3008
+RUN case $TARGETARCH in amd64) gcc=x86-64-linux-gnu ;; arm64) gcc=aarch64-linux-gnu ;; esac && \
+    if ! command -v "$(echo $gcc | sed s/x86-64/x86_64/)-gcc"; then \
+      apt-get update && \
+      apt-get install -y --no-install-recommends gcc-$gcc "libc6-dev-$TARGETARCH-cross" && \
+      rm -rf /var/lib/apt/lists/*; \
+    fi
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w \
+# Lazily bound, because a driver need not have all of NVML's functions.
+RUN case $TARGETARCH in amd64) CC=x86_64-linux-gnu-gcc ;; arm64) CC=aarch64-linux-gnu-gcc ;; esac && \
+    CGO_ENABLED=1 CC=$CC GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w -extldflags=-Wl,-z,lazy \
     -X github.com/prometheus/common/version.Version=$VERSION \
     -X github.com/prometheus/common/version.Revision=$REVISION \
     -X github.com/prometheus/common/version.Branch=$BRANCH" -o /vllm_prober .
