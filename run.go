@@ -11,11 +11,13 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/promslog"
 	"golang.org/x/term"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/discovery"
 	"vllm_prober/internal/progress"
 	"vllm_prober/internal/report"
 	"vllm_prober/internal/results"
@@ -145,7 +147,14 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		}
 		observers = append(observers, recorder)
 	}
-	p, err := prober.New(cfg, probe, prober.Options{Observer: observers, Logger: logger})
+	found := discovery.New(prometheus.NewRegistry(), logger)
+	discover, err := found.Prepare(cfg.TargetsOf(probe))
+	if err != nil {
+		return err
+	}
+	discover()
+	defer found.Stop()
+	p, err := prober.New(cfg, probe, prober.Options{Observer: observers, Logger: logger, Discovery: found})
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ type world struct {
 	*recorder
 	cfg     *config.Config
 	servers []server
+	// discovery is what knows the target's replicas where the target lists none.
+	discovery prober.Discovery
 	// during runs within the bubble beside the run.
 	during func(p *prober.Prober)
 }
@@ -87,7 +89,7 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 		}
 		p, perr := prober.New(w.cfg, *w.probe(), prober.Options{
 			Observer: w.recorder, Logger: discard(), Synthetic: true,
-			Dial: networkDialer(network),
+			Dial: networkDialer(network), Discovery: w.discovery,
 		})
 		if perr != nil {
 			t.Fatal(perr)

@@ -22,28 +22,32 @@ const preflightLimit = 10 * time.Second
 
 // preflight asks every replica what it serves, so that a run against the wrong
 // thing fails at once and with a reason, instead of as a thousand requests.
-func (p *Prober) preflight(ctx context.Context, result *RunResult) error {
-	// The lengths do not depend on the model's name, so they can be known first.
-	lengths, err := workload.New(p.probe.Workload, "", result.ID, 1)
-	if err != nil {
-		return fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
-	}
-	prompt, output := lengths.MaxTokens()
+func (p *Prober) preflight(ctx context.Context, result *RunResult, arms []*arm) error {
 	var errs []error
-	for _, a := range p.arms {
-		model, err := a.ask(ctx)
-		if err != nil {
+	for _, a := range arms {
+		model := ArmModel{Arm: a.Arm, Model: a.target.Model}
+		if err := a.ask(ctx, a.replicas, &model); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {
-			errs = append(errs, fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: "+
-				"shorten prompt_tokens or output_tokens", a.Target, model.Model, model.MaxModelLen, prompt, output))
-		}
+		errs = append(errs, p.checkLengths(model, result.ID))
 		a.model = model
 		result.Models = append(result.Models, model)
 	}
 	return errors.Join(errs...)
+}
+
+// checkLengths checks that a model takes what the workload may ask of it.
+func (p *Prober) checkLengths(model ArmModel, runID string) error {
+	lengths, err := workload.New(p.probe.Workload, "", runID, 1) // lengths do not depend on the model's name
+	if err != nil {
+		return fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
+	}
+	if prompt, output := lengths.MaxTokens(); model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {
+		return fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: "+
+			"shorten prompt_tokens or output_tokens", model.Arm.Target, model.Model, model.MaxModelLen, prompt, output)
+	}
+	return nil
 }
 
 // servedModel is one entry of /v1/models.
@@ -59,27 +63,27 @@ type description struct {
 	err     error
 }
 
-// ask asks all replicas of the arm, at the same time.
-func (a *arm) ask(ctx context.Context) (ArmModel, error) {
+// ask asks replicas of the arm, at the same time, and adds to found what they say.
+func (a *arm) ask(ctx context.Context, replicas []*url.URL, found *ArmModel) error {
 	ctx, cancel := context.WithTimeout(ctx, preflightLimit)
 	defer cancel()
-	said := make([]description, len(a.replicas))
+	said := make([]description, len(replicas))
 	var wait sync.WaitGroup
-	for i, replica := range a.replicas {
+	for i, replica := range replicas {
 		wait.Go(func() { said[i] = a.client.describe(ctx, replica) })
 	}
 	wait.Wait()
 
-	found := ArmModel{Arm: a.Arm, Model: a.target.Model}
 	var errs []error
-	for i, replica := range a.replicas {
+	for i, replica := range replicas {
 		if err := found.take(said[i], a.target.Model != ""); err != nil {
-			errs = append(errs, fmt.Errorf("target %q: replica %s: %w", a.Target, strings.TrimSuffix(replica.String(), "/"), err))
+			errs = append(errs, fmt.Errorf("target %q: replica %s: %w", a.Target, base(replica), err))
 		}
+		a.asked[base(replica)] = true
 	}
 	slices.Sort(found.Versions)
 	found.Versions = slices.Compact(found.Versions)
-	return found, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // describe asks one replica. Its version is told where it can be had.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/url"
 	"time"
 
 	"vllm_prober/internal/alarm"
@@ -32,6 +31,9 @@ type Options struct {
 	Logger   *slog.Logger
 	// Dial makes connections; nil is TCP.
 	Dial Dialer
+	// Discovery knows the replicas of the targets that list none; it may be nil
+	// where there is no such target.
+	Discovery Discovery
 	// Synthetic says that time is a test's: the prober then waits by Go's
 	// timers, and does not judge itself by the machine's real scheduler.
 	Synthetic bool
@@ -46,6 +48,9 @@ func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 		target, ok := cfg.Target(a.Target)
 		if !ok {
 			return nil, fmt.Errorf("probe %q: there is no target %q", probe.Name, a.Target)
+		}
+		if target.IsDiscovered() && o.Discovery == nil {
+			return nil, fmt.Errorf("probe %q: nothing discovers target %q", probe.Name, a.Target)
 		}
 		c := clients[target.Name]
 		if c == nil {
@@ -67,19 +72,24 @@ func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 func newArm(a config.Arm, target config.Target, probe config.Probe, c *client) (*arm, error) {
 	made := &arm{
 		Arm:    ArmOf(a, target),
-		target: target, rates: probe.Rates(a), balance: target.Balance, client: c,
+		target: target, wanted: a.Replicas, rates: probe.Rates(a), balance: target.Balance, client: c,
+		asked: map[string]bool{},
+	}
+	if target.IsDiscovered() {
+		return made, nil // it gets its replicas when a run begins
 	}
 	for _, replica := range target.Replicas[:made.Arm.Replicas] {
-		u, err := url.Parse(replica)
+		u, err := parseReplica(replica)
 		if err != nil {
 			return nil, fmt.Errorf("replica of target %q: %w", target.Name, err)
 		}
-		made.replicas = append(made.replicas, u.JoinPath("/")) // paths are joined to it, and an empty one would stay relative
+		made.replicas = append(made.replicas, u)
 	}
 	return made, nil
 }
 
-// ArmOf says which arm a configuration means.
+// ArmOf says which arm a configuration means. One that uses all replicas of a
+// discovered target has as many as are found when a run begins, and none before.
 func ArmOf(a config.Arm, target config.Target) Arm {
 	n := a.Replicas
 	if n == 0 {
@@ -108,11 +118,14 @@ func (p *Prober) Run(ctx context.Context) (*RunResult, error) {
 	for run.Seed == 0 {
 		run.Seed = rand.Uint64() >> 11 // a whole number that JSON readers keep exactly
 	}
-	plan := newPlan(p.probe, p.arms, p.answers, run.Seed)
+	arms, err := p.muster(ctx)
+	plan := newPlan(p.probe, arms, p.answers, run.Seed)
 	run.Steps = plan.known()
 	result := &RunResult{Run: run}
 	p.o.Observer.RunStarted(run)
-	err := p.makeSteps(ctx, result, plan)
+	if err == nil {
+		err = p.makeSteps(ctx, result, arms, plan)
+	}
 	if err != nil {
 		result.Err = err.Error()
 	}
@@ -133,8 +146,8 @@ func (p *Prober) Remember(r *RunResult) {
 	}
 }
 
-func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) error {
-	if err := p.preflight(ctx, result); err != nil {
+func (p *Prober) makeSteps(ctx context.Context, result *RunResult, arms []*arm, plan *plan) error {
+	if err := p.preflight(ctx, result, arms); err != nil {
 		return err
 	}
 	for number := 1; ; number++ {
@@ -148,6 +161,9 @@ func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) e
 		}
 		s, err := p.prepare(result, next, number, max(known, number))
 		if err != nil {
+			return err
+		}
+		if s.changes, err = p.enlist(ctx, result, next.arm); err != nil {
 			return err
 		}
 		r := s.run(ctx, p.soft)

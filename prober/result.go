@@ -61,11 +61,14 @@ const (
 	PromiseCPU Promise = "cpu"
 	// PromiseComplete: the step was not interrupted.
 	PromiseComplete Promise = "complete"
+	// PromiseReplicas: no replica of the target came or went. The prober cannot
+	// keep it, but what was measured is neither the arm before nor the arm after.
+	PromiseReplicas Promise = "replicas"
 )
 
 // Promises lists all promises.
 func Promises() []Promise {
-	return []Promise{PromiseSendLag, PromiseInFlightCap, PromiseCPU, PromiseComplete}
+	return []Promise{PromiseSendLag, PromiseInFlightCap, PromiseCPU, PromiseComplete, PromiseReplicas}
 }
 
 // Broken is a promise that was not kept, and by how much.

@@ -24,6 +24,7 @@ type stepRun struct {
 	observer Observer
 	alarm    func(context.Context) alarm.Alarm
 	delays   func() func() time.Duration // begins to measure, then says the 99th percentile
+	changes  func() []Change             // ends the watch over the arm's target
 
 	begin instant
 	next  int // the replica that is next in turn
@@ -373,7 +374,7 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 	}
 	slices.SortFunc(r.Measured, func(a, b Observation) int { return int(a.Intended - b.Intended) })
 	r.SendLag = distributionOf(t.lags)
-	r.Broken = brokenPromises(r, s.probe.MaxSendLag, schedDelay, interrupted)
+	r.Broken = append(brokenPromises(r, s.probe.MaxSendLag, schedDelay, interrupted), brokenByChanges(s.changes())...)
 	if r.Valid() {
 		j, all := s.judgement(), s.known()
 		r.Saturated = j.saturation(all)
@@ -405,8 +406,10 @@ func latenciesOf(measured []Observation, itl *Histogram) *Latencies {
 type arm struct {
 	Arm
 	target   config.Target
+	wanted   int // how many replicas the configuration says, 0 for all
 	rates    []float64
 	replicas []*url.URL
+	asked    map[string]bool // base URLs of replicas that this run has asked what they serve
 	balance  config.Balance
 	client   *client
 	model    ArmModel

@@ -67,11 +67,16 @@ func (k *checks) arms(p *Probe, path string) {
 		target, known := k.cfg.Target(a.Target)
 		if k.need(known, at+".target", show(a.Target)+" is no target"+didYouMean(a.Target, names), allowed) {
 			n := len(target.Replicas)
-			k.need(a.Replicas >= 0 && a.Replicas <= n, at+".replicas", strconv.Itoa(a.Replicas),
-				fmt.Sprintf("1 to %d, which are target %q's, or left out for all", n, a.Target))
 			id := identity{a.Target, a.Replicas}
-			if a.Replicas == 0 {
-				id.replicas = n
+			switch {
+			case target.IsDiscovered():
+				k.need(a.Replicas >= 0, at+".replicas", strconv.Itoa(a.Replicas), "1 or more, or left out for all that there are")
+			default:
+				k.need(a.Replicas >= 0 && a.Replicas <= n, at+".replicas", strconv.Itoa(a.Replicas),
+					fmt.Sprintf("1 to %d, which are target %q's, or left out for all", n, a.Target))
+				if a.Replicas == 0 {
+					id.replicas = n
+				}
 			}
 			k.need(!seen[id], at, "is the same as an earlier arm", "each target with each number of replicas once")
 			seen[id] = true
@@ -154,6 +159,11 @@ func (k *checks) compare(p *Probe, path string) {
 		replicas := a.Replicas
 		if replicas == 0 {
 			replicas = len(target.Replicas)
+		}
+		if replicas == 0 && target.IsDiscovered() {
+			k.need(false, path+".by", fmt.Sprintf("target %q may have any number of GPUs, since its replicas are discovered", a.Target),
+				"arms of such targets that say how many replicas they use")
+			return
 		}
 		sizes[target.BatchSize], gpus[replicas*target.GPUsPerReplica] = true, true
 	}

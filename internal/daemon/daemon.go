@@ -14,6 +14,7 @@ import (
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/discovery"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
 )
@@ -29,15 +30,16 @@ type Options struct {
 	Observer prober.Observer
 	// Records keeps the record of every run; it may be nil.
 	Records *results.Store
-	// Prober is how probers are made; its Observer and Logger are the daemon's.
+	// Prober is how probers are made; its Observer, Logger and Discovery are the daemon's.
 	Prober prober.Options
 }
 
 // Daemon makes the runs of the probes of a configuration.
 type Daemon struct {
-	o       Options
-	metrics *collector.Daemon
-	page    *collector.Page
+	o         Options
+	metrics   *collector.Daemon
+	page      *collector.Page
+	discovery *discovery.Set
 	// turn is held by the probe that is making a run: two runs at a time would
 	// measure each other.
 	turn chan struct{}
@@ -79,8 +81,11 @@ func define(cfg *config.Config, p config.Probe) definition {
 
 // New returns a daemon that does nothing yet.
 func New(o Options) *Daemon {
+	found := discovery.New(o.Registry, o.Logger)
+	o.Prober.Discovery = found
 	d := &Daemon{
-		o: o, metrics: collector.NewDaemon(), page: collector.NewPage(o.Registry), turn: make(chan struct{}, 1), probes: map[string]*probe{},
+		o: o, metrics: collector.NewDaemon(found.Count), page: collector.NewPage(o.Registry), discovery: found,
+		turn: make(chan struct{}, 1), probes: map[string]*probe{},
 	}
 	d.hard, d.cut = context.WithCancel(context.Background())
 	o.Registry.MustRegister(d.metrics)
@@ -112,6 +117,11 @@ func (d *Daemon) Reload() (err error) {
 	if err != nil {
 		return err
 	}
+	discover, err := d.discovery.Prepare(cfg.Targets)
+	if err != nil {
+		return err
+	}
+	discover()
 	for name, old := range d.probes {
 		if next[name] != old {
 			old.prober.Stop()
@@ -231,5 +241,6 @@ func (d *Daemon) Shutdown(ctx context.Context) {
 	d.mu.Unlock()
 	defer context.AfterFunc(ctx, d.cut)()
 	d.wait.Wait()
+	d.discovery.Stop()
 	d.cut()
 }

@@ -117,15 +117,7 @@ func (r *Record) Result() *prober.RunResult {
 // Configuration is the definition of one of cfg's probes as it is recorded: a
 // configuration of that probe and its targets alone, with secrets hidden.
 func Configuration(cfg *config.Config, probe config.Probe) (string, error) {
-	one := config.Config{Probes: []config.Probe{probe}}
-	taken := map[string]bool{}
-	for _, a := range probe.Arms {
-		if t, has := cfg.Target(a.Target); has && !taken[t.Name] {
-			taken[t.Name] = true
-			one.Targets = append(one.Targets, t)
-		}
-	}
-	text, err := yaml.Marshal(one)
+	text, err := yaml.Marshal(config.Config{Targets: cfg.TargetsOf(probe), Probes: []config.Probe{probe}})
 	if err != nil {
 		return "", fmt.Errorf("writing the configuration of probe %q for its records: %w", probe.Name, err)
 	}
