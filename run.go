@@ -147,17 +147,11 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		}
 		observers = append(observers, recorder)
 	}
-	found := discovery.New(prometheus.NewRegistry(), logger)
-	discover, err := found.Prepare(cfg.TargetsOf(probe))
+	p, end, err := discoveringProber(cfg, probe, prober.Options{Observer: observers, Logger: logger})
 	if err != nil {
 		return err
 	}
-	discover()
-	defer found.Stop()
-	p, err := prober.New(cfg, probe, prober.Options{Observer: observers, Logger: logger, Discovery: found})
-	if err != nil {
-		return err
-	}
+	defer end()
 	ctx, cut := context.WithCancel(context.Background())
 	defer cut()
 	go func() {
@@ -184,6 +178,22 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		}
 	}
 	return err
+}
+
+// discoveringProber returns a prober and begins to discover the replicas of its
+// targets, until end is called.
+func discoveringProber(cfg *config.Config, probe config.Probe, o prober.Options) (p *prober.Prober, end func(), err error) {
+	found := discovery.New(prometheus.NewRegistry(), o.Logger)
+	begin, err := found.Prepare(cfg.TargetsOf(probe))
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Discovery = found
+	if p, err = prober.New(cfg, probe, o); err != nil {
+		return nil, nil, err
+	}
+	begin()
+	return p, found.Stop, nil
 }
 
 func isTerminal(w io.Writer) bool {

@@ -116,12 +116,16 @@ func (p *Prober) enlist(ctx context.Context, result *RunResult, a *arm) (changes
 
 // meet asks replicas that the arm did not have before, as the preflight does.
 func (p *Prober) meet(ctx context.Context, result *RunResult, a *arm, newcomers []*url.URL) error {
+	prompt, output, err := p.longest(result.ID)
+	if err != nil {
+		return err
+	}
 	model := a.model
 	model.Versions = slices.Clone(model.Versions)
 	if err := a.ask(ctx, newcomers, &model); err != nil {
 		return err
 	}
-	if err := p.checkLengths(model, result.ID); err != nil {
+	if err := model.takes(prompt, output); err != nil {
 		return err
 	}
 	a.model = model

@@ -23,6 +23,10 @@ const preflightLimit = 10 * time.Second
 // preflight asks every replica what it serves, so that a run against the wrong
 // thing fails at once and with a reason, instead of as a thousand requests.
 func (p *Prober) preflight(ctx context.Context, result *RunResult, arms []*arm) error {
+	prompt, output, err := p.longest(result.ID)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, a := range arms {
 		model := ArmModel{Arm: a.Arm, Model: a.target.Model}
@@ -30,24 +34,31 @@ func (p *Prober) preflight(ctx context.Context, result *RunResult, arms []*arm) 
 			errs = append(errs, err)
 			continue
 		}
-		errs = append(errs, p.checkLengths(model, result.ID))
+		errs = append(errs, model.takes(prompt, output))
 		a.model = model
 		result.Models = append(result.Models, model)
 	}
 	return errors.Join(errs...)
 }
 
-// checkLengths checks that a model takes what the workload may ask of it.
-func (p *Prober) checkLengths(model ArmModel, runID string) error {
+// longest are the most tokens that the workload may have in a prompt and in an
+// answer.
+func (p *Prober) longest(runID string) (prompt, output int, err error) {
 	lengths, err := workload.New(p.probe.Workload, "", runID, 1) // lengths do not depend on the model's name
 	if err != nil {
-		return fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
+		return 0, 0, fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
 	}
-	if prompt, output := lengths.MaxTokens(); model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {
-		return fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: "+
-			"shorten prompt_tokens or output_tokens", model.Arm.Target, model.Model, model.MaxModelLen, prompt, output)
+	prompt, output = lengths.MaxTokens()
+	return prompt, output, nil
+}
+
+// takes says why the model does not take so many tokens, if it does not.
+func (m *ArmModel) takes(prompt, output int) error {
+	if m.MaxModelLen == 0 || prompt+output <= m.MaxModelLen {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: "+
+		"shorten prompt_tokens or output_tokens", m.Arm.Target, m.Model, m.MaxModelLen, prompt, output)
 }
 
 // servedModel is one entry of /v1/models.

@@ -67,7 +67,7 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == slices:
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(discoveryv1.EndpointSliceList{
+		answer(w, discoveryv1.EndpointSliceList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "discovery.k8s.io/v1", Kind: "EndpointSliceList"},
 			ListMeta: metav1.ListMeta{ResourceVersion: c.slice.ResourceVersion}, Items: []discoveryv1.EndpointSlice{c.slice},
 		})
@@ -75,13 +75,21 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	default:
-		_ = json.NewEncoder(w).Encode(corev1.ServiceList{
+		answer(w, corev1.ServiceList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: map[string]string{
 				"/api/v1/namespaces/llm/services": "ServiceList", "/api/v1/namespaces/llm/pods": "PodList",
 			}[r.URL.Path]},
 			ListMeta: metav1.ListMeta{ResourceVersion: "1"},
 		})
 	}
+}
+
+func answer(w http.ResponseWriter, object any) {
+	text, err := json.Marshal(object)
+	if err != nil {
+		panic(err)
+	}
+	_, _ = w.Write(text)
 }
 
 // follow tells of the slice whenever it changes.
@@ -103,7 +111,7 @@ func (c *cluster) follow(w http.ResponseWriter, r *http.Request) {
 		select {
 		case slice := <-changes:
 			slice.TypeMeta = metav1.TypeMeta{APIVersion: "discovery.k8s.io/v1", Kind: "EndpointSlice"}
-			_ = json.NewEncoder(w).Encode(map[string]any{"type": "MODIFIED", "object": slice})
+			answer(w, map[string]any{"type": "MODIFIED", "object": slice})
 			w.(http.Flusher).Flush()
 		case <-r.Context().Done():
 			return

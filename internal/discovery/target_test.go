@@ -59,24 +59,29 @@ func TestTheFirstListIsAwaited(t *testing.T) {
 	}{
 		"piece by piece": {
 			[]script{{0: groups(group("a", "a:1")), 900 * time.Millisecond: groups(group("b", "b:1")), 1800 * time.Millisecond: groups(group("c", "c:1"))}},
-			2800 * time.Millisecond, []string{"http://a:1", "http://b:1", "http://c:1"},
+			2800 * time.Millisecond,
+			[]string{"http://a:1", "http://b:1", "http://c:1"},
 		},
 		"the slowest of two": {
 			[]script{{0: groups(group("a", "a:1"))}, {5 * time.Second: groups(group("a", "b:1"))}},
-			6 * time.Second, []string{"http://a:1", "http://b:1"},
+			6 * time.Second,
+			[]string{"http://a:1", "http://b:1"},
 		},
 		"one that says the same again and again": {
 			[]script{{0: groups(group("a", "a:1")), 900 * time.Millisecond: groups(group("a", "a:1")), 1800 * time.Millisecond: groups(group("a", "a:1"))}},
-			time.Second, []string{"http://a:1"},
+			time.Second,
+			[]string{"http://a:1"},
 		},
 		"an empty one": {[]script{{time.Second: groups()}}, 2 * time.Second, nil},
 		"a silent one": {
 			[]script{{0: groups(group("a", "a:1"))}, {time.Hour: groups(group("a", "b:1"))}},
-			firstLimit, []string{"http://a:1"},
+			firstLimit,
+			[]string{"http://a:1"},
 		},
 		"the slowest just in time": {
 			[]script{{0: groups(group("a", "a:1"))}, {firstLimit - 100*time.Millisecond: groups(group("a", "b:1"))}},
-			firstLimit, []string{"http://a:1", "http://b:1"},
+			firstLimit,
+			[]string{"http://a:1", "http://b:1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
