@@ -64,13 +64,15 @@ func TestCIRunsTheCommandsOfTheREADME(t *testing.T) {
 
 func TestConfigurationsOfTheDocumentsAreValid(t *testing.T) {
 	texts := map[string]string{"README.md": blocks(read(t, "README.md"), "yaml")[0]}
-	var configMap struct {
-		Data map[string]string `yaml:"data"`
+	for _, manifests := range []string{"deploy/kubernetes.yaml", "deploy/kubernetes-discovery.yaml"} {
+		var configMap struct {
+			Data map[string]string `yaml:"data"`
+		}
+		if err := yaml.Unmarshal([]byte(read(t, manifests)), &configMap); err != nil {
+			t.Fatal(err)
+		}
+		texts[manifests] = configMap.Data["vllm_prober.yml"]
 	}
-	if err := yaml.Unmarshal([]byte(read(t, "deploy/kubernetes.yaml")), &configMap); err != nil {
-		t.Fatal(err)
-	}
-	texts["deploy/kubernetes.yaml"] = configMap.Data["vllm_prober.yml"]
 	for name, text := range texts {
 		if _, err := config.Parse([]byte(text), name); err != nil {
 			t.Error(err)

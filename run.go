@@ -11,11 +11,13 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/promslog"
 	"golang.org/x/term"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/discovery"
 	"vllm_prober/internal/prepare"
 	"vllm_prober/internal/progress"
 	"vllm_prober/internal/replica"
@@ -153,12 +155,13 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		}
 		observers = append(observers, recorder)
 	}
-	p, err := prober.New(cfg, probe, prober.Options{
+	p, end, err := discoveringProber(cfg, probe, prober.Options{
 		Observer: observers, Logger: logger, Watcher: watcher, Prepare: prepare.New(watcher, logger),
 	})
 	if err != nil {
 		return err
 	}
+	defer end()
 	ctx, cut := context.WithCancel(context.Background())
 	defer cut()
 	go endBySignals(ctx, env, p.Stop, cut)
@@ -189,6 +192,22 @@ func endBySignals(ctx context.Context, env environment, stop, cut func()) {
 			return
 		}
 	}
+}
+
+// discoveringProber returns a prober and begins to discover the replicas of its
+// targets, until end is called.
+func discoveringProber(cfg *config.Config, probe config.Probe, o prober.Options) (p *prober.Prober, end func(), err error) {
+	found := discovery.New(prometheus.NewRegistry(), o.Logger, nil)
+	begin, err := found.Prepare(cfg.TargetsOf(probe))
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Discovery = found
+	if p, err = prober.New(cfg, probe, o); err != nil {
+		return nil, nil, err
+	}
+	begin()
+	return p, found.Stop, nil
 }
 
 func isTerminal(w io.Writer) bool {

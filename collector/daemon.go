@@ -14,12 +14,15 @@ type Daemon struct {
 	ReloadSuccessful prometheus.Gauge
 	ReloadTimestamp  prometheus.Gauge
 
-	cfg atomic.Pointer[config.Config]
+	cfg        atomic.Pointer[config.Config]
+	discovered func(target string) int
 }
 
-// NewDaemon returns the metrics of a daemon without configuration.
-func NewDaemon() *Daemon {
+// NewDaemon returns the metrics of a daemon without configuration. discovered says
+// how many replicas a target has now whose replicas are discovered.
+func NewDaemon(discovered func(target string) int) *Daemon {
 	return &Daemon{
+		discovered: discovered,
 		ReloadSuccessful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "config_last_reload_successful",
 			Help: "Whether the latest attempt to load the configuration succeeded.",
@@ -61,7 +64,11 @@ func (d *Daemon) Collect(metrics chan<- prometheus.Metric) {
 		}
 		metrics <- prometheus.MustNewConstMetric(prometheus.NewDesc(namespace+"_target_info",
 			"A target of the configuration, with its free labels.", nil, labels), prometheus.GaugeValue, 1)
+		replicas := len(t.Replicas)
+		if t.IsDiscovered() {
+			replicas = d.discovered(t.Name)
+		}
 		metrics <- prometheus.MustNewConstMetric(prometheus.NewDesc(namespace+"_target_replicas",
-			"Replicas that a target has.", nil, prometheus.Labels{"target": t.Name}), prometheus.GaugeValue, float64(len(t.Replicas)))
+			"Replicas that a target has.", nil, prometheus.Labels{"target": t.Name}), prometheus.GaugeValue, float64(replicas))
 	}
 }

@@ -71,6 +71,9 @@ func NewProbe(cfg *config.Config, probe config.Probe) *Probe {
 			continue
 		}
 		arm := prober.ArmOf(a, target)
+		if arm.Replicas == 0 {
+			continue // its series are made when it is known how many replicas there are
+		}
 		p.inFlight.WithLabelValues(armValues(arm)...)
 		p.offeredRate.WithLabelValues(armValues(arm)...)
 		for _, rate := range probe.Rates(a) {

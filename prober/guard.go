@@ -57,14 +57,14 @@ type guardWait struct {
 	onlySeen bool // what cannot be seen is no reason to wait
 }
 
-// within waits until the arms' replicas keep the guard's limits, for at most
+// within waits until the replicas in places keep the guard's limits, for at most
 // wait_at_most. Its error says which limit they did not keep.
-func (p *Prober) within(ctx context.Context, how guardWait, arms ...Arm) error {
-	if p.o.Watcher == nil || len(arms) == 0 {
+func (p *Prober) within(ctx context.Context, how guardWait, places []Place) error {
+	if p.o.Watcher == nil || len(places) == 0 {
 		return nil
 	}
 	for began := time.Now(); ; how.told = true {
-		trip := p.o.Watcher.Check(ctx, arms)
+		trip := p.o.Watcher.Check(ctx, places)
 		if trip == nil || how.onlySeen && trip.Unseen != "" {
 			if how.told {
 				p.o.Logger.Info("guard: the limits are kept again", "probe", p.probe.Name, "waited", time.Since(began))
@@ -106,7 +106,7 @@ func (p *Prober) guardedStep(ctx context.Context, result *RunResult, next planne
 		if !p.underway.sleep(ctx, p.probe.Ladder.Cooldown) {
 			return r, p.underway.early(ctx)
 		}
-		if err := p.within(ctx, guardWait{told: true}, next.arm.Arm); err != nil {
+		if err := p.within(ctx, guardWait{told: true}, []Place{next.arm.place()}); err != nil {
 			return r, err
 		}
 		if err := p.may(next.rate); err != nil {

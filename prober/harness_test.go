@@ -45,9 +45,11 @@ type world struct {
 	cfg     *config.Config
 	servers []server
 	// prepare and watcher are the prober's, and may be nil.
-	prepare func(context.Context, prober.Arm, config.Prepare) error
+	prepare func(context.Context, prober.Arm, prober.Place, config.Prepare) error
 	watcher prober.Watcher
 	before  func(requestRate float64) error // may be nil
+	// discovery is what knows the target's replicas where the target lists none.
+	discovery prober.Discovery
 	// during runs within the bubble beside the run.
 	during func(p *prober.Prober)
 }
@@ -91,7 +93,7 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 		}
 		p, perr := prober.New(w.cfg, *w.probe(), prober.Options{
 			Observer: w.recorder, Logger: discard(), Synthetic: true,
-			Dial: networkDialer(network), Prepare: w.prepare, Watcher: w.watcher, Before: w.before,
+			Dial: networkDialer(network), Prepare: w.prepare, Watcher: w.watcher, Before: w.before, Discovery: w.discovery,
 		})
 		if perr != nil {
 			t.Fatal(perr)

@@ -20,7 +20,7 @@ type heartbeat struct {
 	inspected bool
 
 	mu     sync.Mutex
-	pulses map[Arm]Pulse
+	pulses map[int]Pulse // by the number of the arm
 }
 
 // Pulse is what a window of a heartbeat found.
@@ -48,7 +48,7 @@ func (p *Prober) Pulse() (slowest Pulse, ok bool) {
 }
 
 // feel notes what a window has found.
-func (b *heartbeat) feel(r *StepResult) {
+func (b *heartbeat) feel(arm int, r *StepResult) {
 	if !r.Valid() || r.Offered == 0 {
 		return
 	}
@@ -58,7 +58,7 @@ func (b *heartbeat) feel(r *StepResult) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pulses[r.Arm] = felt
+	b.pulses[arm] = felt
 }
 
 // Window makes one window of a heartbeat against the arm of that number: a run of
@@ -86,12 +86,15 @@ func (p *Prober) Window(ctx context.Context, arm int, warm bool) (*StepResult, e
 	result := &RunResult{Run: Run{
 		ID: fmt.Sprintf("%s-%d", b.id, b.windows), Probe: p.probe.Name, Seed: b.seed + uint64(b.windows), StartedAt: time.Now(), Steps: 1,
 	}}
-	err := p.makeSteps(ctx, result, newPlan(p.probe, p.arms[arm:arm+1], nil, result.Seed))
+	arms, err := p.muster(ctx, p.arms[arm:arm+1])
+	if err == nil {
+		err = p.makeSteps(ctx, result, arms, newPlan(p.probe, arms, nil, result.Seed))
+	}
 	if len(result.Results) == 0 {
 		return nil, err
 	}
 	r := &result.Results[0]
-	b.feel(r)
+	b.feel(arm, r)
 	if len(r.Failures) > 0 {
 		b.inspected = false
 	}
@@ -101,14 +104,14 @@ func (p *Prober) Window(ctx context.Context, arm int, warm bool) (*StepResult, e
 // preflight looks at the replicas before a run, which it can keep from beginning.
 // A heartbeat looks at them before its first window and after failures, and goes
 // on whatever it finds.
-func (p *Prober) preflight(ctx context.Context, result *RunResult) error {
+func (p *Prober) preflight(ctx context.Context, result *RunResult, arms []*arm) error {
 	if p.probe.Heartbeat == nil {
-		return p.inspect(ctx, result)
+		return p.inspect(ctx, result, arms)
 	}
 	if p.beat.inspected {
 		return nil
 	}
-	err := p.inspect(ctx, result)
+	err := p.inspect(ctx, result, arms)
 	p.beat.inspected = err == nil
 	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		p.o.Logger.Warn("replicas do not answer as they should, the heartbeat goes on", "probe", p.probe.Name, "err", err)

@@ -24,9 +24,9 @@ const preflightLimit = 10 * time.Second
 // inspect asks every replica what it serves, so that a run against the wrong
 // thing fails at once and with a reason, instead of as a thousand requests. Those
 // whose engines are yet to be made are asked then.
-func (p *Prober) inspect(ctx context.Context, result *RunResult) error {
+func (p *Prober) inspect(ctx context.Context, result *RunResult, arms []*arm) error {
 	var errs []error
-	for _, a := range p.arms {
+	for _, a := range arms {
 		if a.prepare == nil {
 			errs = append(errs, p.examine(ctx, result, a))
 		}
@@ -36,27 +36,50 @@ func (p *Prober) inspect(ctx context.Context, result *RunResult) error {
 
 // examine asks an arm's replicas what they serve, and whether the workload fits.
 func (p *Prober) examine(ctx context.Context, result *RunResult, a *arm) error {
-	// The lengths do not depend on the model's name, so they can be known first.
-	lengths, err := workload.New(p.probe.Workload, "", result.ID, 1)
+	prompt, output, err := p.longest(result.ID)
 	if err != nil {
-		return fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
+		return err
 	}
-	model, err := a.ask(ctx)
-	if err != nil {
+	model := ArmModel{Arm: a.Arm, Model: a.target.Model}
+	if err := a.ask(ctx, a.replicas, &model); err != nil {
 		a.model.Model = cmp.Or(a.model.Model, model.Model)
 		return err
 	}
-	if prompt, output := lengths.MaxTokens(); model.MaxModelLen > 0 && prompt+output > model.MaxModelLen {
-		return fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: "+
-			"shorten prompt_tokens or output_tokens", a.Target, model.Model, model.MaxModelLen, prompt, output)
+	if err := model.takes(prompt, output); err != nil {
+		return err
 	}
+	a.learn(result, model)
+	return nil
+}
+
+// learn notes what the arm's replicas serve, perhaps anew.
+func (a *arm) learn(result *RunResult, model ArmModel) {
 	a.model = model
 	if at := slices.IndexFunc(result.Models, func(m ArmModel) bool { return m.Arm == a.Arm }); at >= 0 {
-		result.Models[at] = model // its engines were made anew
-		return nil
+		result.Models[at] = model
+		return
 	}
 	result.Models = append(result.Models, model)
-	return nil
+}
+
+// longest are the most tokens that the workload may have in a prompt and in an
+// answer.
+func (p *Prober) longest(runID string) (prompt, output int, err error) {
+	lengths, err := workload.New(p.probe.Workload, "", runID, 1) // lengths do not depend on the model's name
+	if err != nil {
+		return 0, 0, fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
+	}
+	prompt, output = lengths.MaxTokens()
+	return prompt, output, nil
+}
+
+// takes says why the model does not take so many tokens, if it does not.
+func (m *ArmModel) takes(prompt, output int) error {
+	if m.MaxModelLen == 0 || prompt+output <= m.MaxModelLen {
+		return nil
+	}
+	return fmt.Errorf("target %q: model %q takes max_model_len %d tokens, the workload may ask for %d + %d: "+
+		"shorten prompt_tokens or output_tokens", m.Arm.Target, m.Model, m.MaxModelLen, prompt, output)
 }
 
 // servedModel is one entry of /v1/models.
@@ -72,27 +95,27 @@ type description struct {
 	err     error
 }
 
-// ask asks all replicas of the arm, at the same time.
-func (a *arm) ask(ctx context.Context) (ArmModel, error) {
+// ask asks replicas of the arm, at the same time, and adds to found what they say.
+func (a *arm) ask(ctx context.Context, replicas []*url.URL, found *ArmModel) error {
 	ctx, cancel := context.WithTimeout(ctx, preflightLimit)
 	defer cancel()
-	said := make([]description, len(a.replicas))
+	said := make([]description, len(replicas))
 	var wait sync.WaitGroup
-	for i, replica := range a.replicas {
+	for i, replica := range replicas {
 		wait.Go(func() { said[i] = a.client.describe(ctx, replica) })
 	}
 	wait.Wait()
 
-	found := ArmModel{Arm: a.Arm, Model: a.target.Model}
 	var errs []error
-	for i, replica := range a.replicas {
+	for i, replica := range replicas {
 		if err := found.take(said[i], a.target.Model != ""); err != nil {
-			errs = append(errs, fmt.Errorf("target %q: replica %s: %w", a.Target, strings.TrimSuffix(replica.String(), "/"), err))
+			errs = append(errs, fmt.Errorf("target %q: replica %s: %w", a.Target, base(replica), err))
 		}
+		a.asked[base(replica)] = true
 	}
 	slices.Sort(found.Versions)
 	found.Versions = slices.Compact(found.Versions)
-	return found, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // describe asks one replica. Its version is told where it can be had.

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// running are the arms whose engines run already: those without a command.
-func (p *Prober) running() (arms []Arm) {
-	for _, a := range p.arms {
+// running are the places of the arms whose engines run already: those without a
+// command.
+func running(arms []*arm) (places []Place) {
+	for _, a := range arms {
 		if a.prepare == nil {
-			arms = append(arms, a.Arm)
+			places = append(places, a.place())
 		}
 	}
-	return arms
+	return places
 }
 
 // makeEngines lets the arm's command make its engines, unless those that run are
@@ -26,7 +27,7 @@ func (p *Prober) makeEngines(ctx context.Context, result *RunResult, a *arm) err
 	p.made = nil
 	// The command ends engines that others may be using. Where none answers, there
 	// is nobody to wait for.
-	if err := p.within(ctx, guardWait{onlySeen: true}, a.Arm); err != nil {
+	if err := p.within(ctx, guardWait{onlySeen: true}, []Place{a.place()}); err != nil {
 		return err
 	}
 	making, cancel := context.WithCancel(ctx)
@@ -34,7 +35,7 @@ func (p *Prober) makeEngines(ctx context.Context, result *RunResult, a *arm) err
 	defer context.AfterFunc(p.underway.soft, cancel)()
 	began := time.Now()
 	p.o.Observer.Preparing(a.Arm)
-	if err := p.o.Prepare(making, a.Arm, *a.prepare); err != nil {
+	if err := p.o.Prepare(making, a.Arm, a.place(), *a.prepare); err != nil {
 		if p.underway.isOver(ctx) {
 			return p.underway.early(ctx)
 		}

@@ -42,7 +42,7 @@ func prepared(d *deployment, sizes ...int) (w *world, made *[]int) {
 		command.Command = []string{"restart", fmt.Sprint(size)}
 		w.probe().Arms = append(w.probe().Arms, config.Arm{Target: "t", BatchSize: size, Prepare: &command})
 	}
-	w.prepare = func(ctx context.Context, arm prober.Arm, p config.Prepare) error {
+	w.prepare = func(ctx context.Context, arm prober.Arm, _ prober.Place, p config.Prepare) error {
 		if want := []string{"restart", fmt.Sprint(arm.BatchSize)}; !slices.Equal(p.Command, want) {
 			return fmt.Errorf("the command is %q, not %q", p.Command, want)
 		}
@@ -95,11 +95,11 @@ func TestEnginesAreMadeForTheirArm(t *testing.T) {
 func TestACommandThatFailsEndsTheRun(t *testing.T) {
 	w, made := prepared(&deployment{}, 16, 64)
 	works := w.prepare
-	w.prepare = func(ctx context.Context, arm prober.Arm, p config.Prepare) error {
+	w.prepare = func(ctx context.Context, arm prober.Arm, place prober.Place, p config.Prepare) error {
 		if len(*made) == 1 {
 			return errors.New("no room for the pod")
 		}
-		return works(ctx, arm, p)
+		return works(ctx, arm, place, p)
 	}
 	result, err := w.run(t)
 	if err == nil || !strings.Contains(err.Error(), "no room for the pod") || !strings.Contains(err.Error(), `target "t"`) {
@@ -113,7 +113,7 @@ func TestACommandThatFailsEndsTheRun(t *testing.T) {
 // Stop ends the command that makes engines.
 func TestStopEndsACommand(t *testing.T) {
 	w, _ := prepared(&deployment{}, 16)
-	w.prepare = func(ctx context.Context, _ prober.Arm, _ config.Prepare) error {
+	w.prepare = func(ctx context.Context, _ prober.Arm, _ prober.Place, _ config.Prepare) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -157,7 +157,7 @@ func TestTheGuardHoldsACommandBack(t *testing.T) {
 // within one.
 type fixedWatch struct{ trip *prober.Trip }
 
-func (f *fixedWatch) Check(context.Context, []prober.Arm) *prober.Trip {
+func (f *fixedWatch) Check(context.Context, []prober.Place) *prober.Trip {
 	if f.trip == nil {
 		return nil
 	}
@@ -166,7 +166,7 @@ func (f *fixedWatch) Check(context.Context, []prober.Arm) *prober.Trip {
 }
 
 func (f *fixedWatch) Watch(
-	context.Context, prober.Step, func() []prober.Load, func(prober.Trip),
+	context.Context, prober.Place, func() []prober.Load, func(prober.Trip),
 ) func(context.Context, prober.Step) []prober.ReplicaResult {
 	return func(context.Context, prober.Step) []prober.ReplicaResult { return nil }
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/url"
 	"time"
 
 	"vllm_prober/internal/alarm"
@@ -44,7 +43,10 @@ type Options struct {
 	Watcher Watcher
 	// Prepare makes an arm's engines by its command, and returns once they answer.
 	// It may be nil where no arm has one.
-	Prepare func(context.Context, Arm, config.Prepare) error
+	Prepare func(context.Context, Arm, Place, config.Prepare) error
+	// Discovery knows the replicas of the targets that list none; it may be nil
+	// where there is no such target.
+	Discovery Discovery
 	// Synthetic says that time is a test's: the prober then waits by Go's
 	// timers, and does not judge itself by the machine's real scheduler.
 	Synthetic bool
@@ -53,13 +55,16 @@ type Options struct {
 // New makes a Prober for one of cfg's probes.
 func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 	probe.Ladder = probe.Steps()
-	p := &Prober{probe: probe, o: o, answers: map[Arm]Answer{}, beat: heartbeat{pulses: map[Arm]Pulse{}}}
+	p := &Prober{probe: probe, o: o, answers: map[Arm]Answer{}, beat: heartbeat{pulses: map[int]Pulse{}}}
 	p.soft, p.stop = context.WithCancel(context.Background())
 	clients := map[string]*client{}
 	for _, a := range probe.Arms {
 		target, ok := cfg.Target(a.Target)
 		if !ok {
 			return nil, fmt.Errorf("probe %q: there is no target %q", probe.Name, a.Target)
+		}
+		if target.IsDiscovered() && o.Discovery == nil {
+			return nil, fmt.Errorf("probe %q: nothing discovers target %q", probe.Name, a.Target)
 		}
 		c := clients[target.Name]
 		if c == nil {
@@ -84,19 +89,24 @@ func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 func newArm(a config.Arm, target config.Target, probe config.Probe, c *client) (*arm, error) {
 	made := &arm{
 		Arm:    ArmOf(a, target),
-		target: target, rates: probe.Rates(a), balance: target.Balance, client: c, prepare: a.Prepare, model: ArmModel{Model: target.Model},
+		target: target, wanted: a.Replicas, rates: probe.Rates(a), balance: target.Balance, client: c,
+		prepare: a.Prepare, model: ArmModel{Model: target.Model}, asked: map[string]bool{},
+	}
+	if target.IsDiscovered() {
+		return made, nil // it gets its replicas when a run begins
 	}
 	for _, replica := range target.Replicas[:made.Arm.Replicas] {
-		u, err := url.Parse(replica)
+		u, err := parseReplica(replica)
 		if err != nil {
 			return nil, fmt.Errorf("replica of target %q: %w", target.Name, err)
 		}
-		made.replicas = append(made.replicas, u.JoinPath("/")) // paths are joined to it, and an empty one would stay relative
+		made.replicas = append(made.replicas, u)
 	}
 	return made, nil
 }
 
-// ArmOf says which arm a configuration means.
+// ArmOf says which arm a configuration means. One that uses all replicas of a
+// discovered target has as many as are found when a run begins, and none before.
 func ArmOf(a config.Arm, target config.Target) Arm {
 	target = a.On(target)
 	n := a.Replicas
@@ -122,11 +132,14 @@ func (p *Prober) Run(ctx context.Context) (*RunResult, error) {
 	for run.Seed == 0 {
 		run.Seed = rand.Uint64() >> 11 // a whole number that JSON readers keep exactly
 	}
-	plan := newPlan(p.probe, p.arms, p.answers, run.Seed)
+	arms, err := p.muster(ctx, p.arms)
+	plan := newPlan(p.probe, arms, p.answers, run.Seed)
 	run.Steps = plan.known()
 	result := &RunResult{Run: run}
 	p.o.Observer.RunStarted(run)
-	err := p.makeSteps(ctx, result, plan)
+	if err == nil {
+		err = p.makeSteps(ctx, result, arms, plan)
+	}
 	result.Outcome = outcomeOf(err)
 	if err != nil {
 		result.Err = err.Error()
@@ -148,15 +161,15 @@ func (p *Prober) Remember(r *RunResult) {
 	}
 }
 
-func (p *Prober) makeSteps(ctx context.Context, result *RunResult, plan *plan) error {
+func (p *Prober) makeSteps(ctx context.Context, result *RunResult, arms []*arm, plan *plan) error {
 	p.made = nil
-	if err := p.preflight(ctx, result); err != nil {
+	if err := p.preflight(ctx, result, arms); err != nil {
 		if ctx.Err() != nil {
 			return p.underway.early(ctx)
 		}
 		return err
 	}
-	if err := p.within(ctx, guardWait{}, p.running()...); err != nil {
+	if err := p.within(ctx, guardWait{}, running(arms)); err != nil {
 		return err
 	}
 	for number := 1; ; number++ {
@@ -207,6 +220,9 @@ func (p *Prober) makeStep(ctx context.Context, result *RunResult, next planned, 
 	s := &stepRun{
 		step: step, arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer, watcher: p.o.Watcher, base: next.base,
 		alarm: alarm.New, delays: func() func() time.Duration { return newSchedWatch().p99 },
+	}
+	if s.changes, err = p.enlist(ctx, result, next.arm); err != nil {
+		return nil, err
 	}
 	if p.probe.Search != nil {
 		s.maxWindow = p.probe.Search.MaxWindow

@@ -80,11 +80,14 @@ const (
 	PromiseNoRestart Promise = "replica_restarted"
 	// PromiseGuard: the guard did not abort the step.
 	PromiseGuard Promise = "guard"
+	// PromiseReplicas: no replica of the target came or went. The prober cannot
+	// keep it, but what was measured is neither the arm before nor the arm after.
+	PromiseReplicas Promise = "replicas"
 )
 
 // Promises lists all promises.
 func Promises() []Promise {
-	return []Promise{PromiseSendLag, PromiseInFlightCap, PromiseCPU, PromiseComplete, PromiseNoRestart, PromiseGuard}
+	return []Promise{PromiseSendLag, PromiseInFlightCap, PromiseCPU, PromiseComplete, PromiseNoRestart, PromiseGuard, PromiseReplicas}
 }
 
 // Broken is a promise that was not kept, and by how much.

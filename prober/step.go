@@ -25,6 +25,7 @@ type stepRun struct {
 	alarm    func(context.Context) alarm.Alarm
 	delays   func() func() time.Duration // begins to measure, then says the 99th percentile
 	watcher  Watcher                     // may be nil
+	changes  func() []Change             // ends the watch over the arm's target
 
 	begin instant
 	next  int // the replica that is next in turn
@@ -382,7 +383,7 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 	}
 	slices.SortFunc(r.Measured, func(a, b Observation) int { return int(a.Intended - b.Intended) })
 	r.SendLag = distributionOf(t.lags)
-	r.Broken = append(brokenPromises(r, s.probe.MaxSendLag, schedDelay, interrupted), r.Broken...)
+	r.Broken = slices.Concat(brokenPromises(r, s.probe.MaxSendLag, schedDelay, interrupted), r.Broken, brokenByChanges(s.changes()))
 	if r.Valid() {
 		j, all := s.judgement(), s.known()
 		r.Saturated = j.saturation(all)
@@ -414,8 +415,10 @@ func latenciesOf(measured []Observation, itl *Histogram) *Latencies {
 type arm struct {
 	Arm
 	target   config.Target
+	wanted   int // how many replicas the configuration says, 0 for all
 	rates    []float64
 	replicas []*url.URL
+	asked    map[string]bool // base URLs of replicas that this run has asked what they serve
 	balance  config.Balance
 	client   *client
 	prepare  *config.Prepare // nil where its engines run already

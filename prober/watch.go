@@ -3,6 +3,7 @@ package prober
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 
 	"vllm_prober/internal/workload"
@@ -12,17 +13,27 @@ import (
 // connections: what they say of themselves, and whether the guard's limits are
 // kept.
 type Watcher interface {
-	// Check looks at the arms' replicas now, while the prober asks nothing of
-	// them, and returns the limit that one of them is over, or nil.
-	Check(ctx context.Context, arms []Arm) *Trip
+	// Check looks at the replicas now, while the prober asks nothing of them, and
+	// returns the limit that one of them is over, or nil.
+	Check(ctx context.Context, places []Place) *Trip
 	// Watch begins to watch a step's replicas, and returns once they have settled
 	// from what came before it. own says what the step has brought to each
-	// replica so far; trip is called at most once, when a limit is passed. Both
-	// are called from other goroutines. The step's end calls end, which waits
-	// until the replicas have settled or ctx has ended, and returns what they
+	// replica so far, in their order; trip is called at most once, when a limit is
+	// passed. Both are called from other goroutines. The step's end calls end, which
+	// waits until the replicas have settled or ctx has ended, and returns what they
 	// said, in their order. Nothing is called after end has returned.
-	Watch(ctx context.Context, step Step, own func() []Load, trip func(Trip)) (end func(context.Context, Step) []ReplicaResult)
+	Watch(ctx context.Context, place Place, own func() []Load, trip func(Trip)) (end func(context.Context, Step) []ReplicaResult)
 }
+
+// Place is where an arm's replicas are.
+type Place struct {
+	Target string
+	// Replicas are their base URLs, with a slash at the end.
+	Replicas []*url.URL
+}
+
+// place is where the arm's replicas are by now.
+func (a *arm) place() Place { return Place{a.Arm.Target, a.replicas} }
 
 // Load is what a step has brought to one replica.
 type Load struct {
@@ -86,7 +97,7 @@ func (s *stepRun) watch(ctx context.Context, cut func()) (end func()) {
 	if s.watcher == nil {
 		return func() {}
 	}
-	stop := s.watcher.Watch(ctx, s.step, s.own, func(t Trip) {
+	stop := s.watcher.Watch(ctx, s.arm.place(), s.own, func(t Trip) {
 		s.mu.Lock()
 		s.watched.trip = &t
 		s.mu.Unlock()

@@ -68,12 +68,17 @@ func (k *checks) arms(p *Probe, path string) {
 		target, known := k.cfg.Target(a.Target)
 		if k.need(known, at+".target", show(a.Target)+" is no target"+didYouMean(a.Target, names), allowed) {
 			n := len(target.Replicas)
-			k.need(a.Replicas >= 0 && a.Replicas <= n, at+".replicas", strconv.Itoa(a.Replicas),
-				fmt.Sprintf("1 to %d, which are target %q's, or left out for all", n, a.Target))
 			made := a.On(target)
 			id := identity{a.Target, a.Replicas, made.GPUsPerReplica, made.BatchSize}
-			if a.Replicas == 0 {
-				id.replicas = n
+			switch {
+			case target.IsDiscovered():
+				k.need(a.Replicas >= 0, at+".replicas", strconv.Itoa(a.Replicas), "1 or more, or left out for all that there are")
+			default:
+				k.need(a.Replicas >= 0 && a.Replicas <= n, at+".replicas", strconv.Itoa(a.Replicas),
+					fmt.Sprintf("1 to %d, which are target %q's, or left out for all", n, a.Target))
+				if a.Replicas == 0 {
+					id.replicas = n
+				}
 			}
 			k.need(!seen[id], at, "is the same as an earlier arm",
 				"each target with each number of replicas once, or with another batch_size or gpus_per_replica that prepare makes")
@@ -84,6 +89,8 @@ func (k *checks) arms(p *Probe, path string) {
 			prepared[a.Target] = a.Prepare != nil
 		}
 		k.prepared(&p.Arms[i], at)
+		k.need(a.Prepare == nil || !target.IsDiscovered(), at+".prepare", "is of no use where replicas are discovered: its command makes others",
+			"for a target that lists its replicas")
 		if a.Rates != nil {
 			k.rates(a.Rates, at+".rates")
 		}
@@ -162,6 +169,11 @@ func (k *checks) compare(p *Probe, path string) {
 		replicas := a.Replicas
 		if replicas == 0 {
 			replicas = len(target.Replicas)
+		}
+		if replicas == 0 && target.IsDiscovered() {
+			k.need(false, path+".by", fmt.Sprintf("target %q may have any number of GPUs, since its replicas are discovered", a.Target),
+				"arms of such targets that say how many replicas they use")
+			return
 		}
 		made := a.On(target)
 		sizes[made.BatchSize], gpus[replicas*made.GPUsPerReplica] = true, true

@@ -12,7 +12,13 @@ import (
 var labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 func (k *checks) target(t *Target, path string) {
-	k.need(len(t.Replicas) > 0, path+".replicas", "are none", "one or more base URLs, such as http://127.0.0.1:8000")
+	discovered := t.IsDiscovered()
+	k.need(len(t.Replicas) > 0 || discovered, path+".replicas", "are none",
+		"one or more base URLs, such as http://127.0.0.1:8000, or a way to discover them, such as dns_sd_configs")
+	k.need(len(t.Replicas) == 0 || !discovered, path+".replicas", "stand beside ways to discover them", "one of the two")
+	k.need(len(t.Discovery.RelabelConfigs) == 0 || discovered, path+".relabel_configs", "have nothing to relabel",
+		"beside static_configs, file_sd_configs and the like")
+	k.discovery(&t.Discovery, path)
 	seen := map[string]bool{}
 	for i, replica := range t.Replicas {
 		replica = strings.TrimRight(replica, "/")
@@ -57,23 +63,29 @@ func mayHoldSecret(text string) bool { return strings.ContainsAny(text, "@?") }
 
 // replica checks a base URL. One that may hold a secret is not repeated.
 func (k *checks) replica(replica, path string) bool {
-	const allowed = "a base URL such as http://127.0.0.1:8000 or https://llm.example.org/prefix"
+	found, allowed := replicaProblem(replica)
+	return k.need(found == "", path, found, allowed)
+}
+
+// replicaProblem is what is wrong with a base URL, and empty where nothing is.
+func replicaProblem(replica string) (found, allowed string) {
+	allowed = "a base URL such as http://127.0.0.1:8000 or https://llm.example.org/prefix"
 	u, err := url.Parse(replica)
 	switch {
 	case strings.Contains(replica, "@"):
-		return k.need(false, path, "holds credentials", "http_client.basic_auth or http_client.authorization for them")
+		return "holds credentials", "http_client.basic_auth or http_client.authorization for them"
 	case err != nil:
-		return k.need(false, path, "is no URL", allowed)
+		return "is no URL", allowed
 	case mayHoldSecret(replica), strings.Contains(replica, "#"):
-		return k.need(false, path, "has more than a path", allowed)
+		return "has more than a path", allowed
 	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
-		return k.need(false, path, show(replica), allowed)
+		return show(replica), allowed
 	case !isPort(u.Port()):
-		return k.need(false, path, show(replica)+" has no possible port", allowed)
+		return show(replica) + " has no possible port", allowed
 	case strings.HasSuffix(u.Path, "/v1"):
-		return k.need(false, path, show(replica)+" ends in /v1", "the URL without /v1, which the prober adds")
+		return show(replica) + " ends in /v1", "the URL without /v1, which the prober adds"
 	}
-	return true
+	return "", allowed
 }
 
 // isPort says whether a URL's port, which may be left out, can be connected to.

@@ -22,8 +22,11 @@ type Target struct {
 	// Name is unique among the targets and is the value of the label "target".
 	Name string `yaml:"name"`
 	// Replicas are the base URLs of the vLLM servers, without credentials and
-	// without a trailing slash. An arm with n replicas uses the first n.
-	Replicas []string `yaml:"replicas"`
+	// without a trailing slash. An arm with n replicas uses the first n. There are
+	// none where the replicas are discovered.
+	Replicas []string `yaml:"replicas,omitempty"`
+	// Discovery finds the replicas of a target that lists none.
+	Discovery Discovery `yaml:",inline"`
 	// Model is the served model's name; empty means the first that
 	// /v1/models lists.
 	Model string `yaml:"model,omitempty"`
@@ -279,6 +282,20 @@ func (c *Config) Target(name string) (Target, bool) {
 		}
 	}
 	return Target{}, false
+}
+
+// TargetsOf returns the targets that the arms of probes use, each once.
+func (c *Config) TargetsOf(probes ...Probe) (targets []Target) {
+	taken := map[string]bool{}
+	for _, p := range probes {
+		for _, a := range p.Arms {
+			if t, has := c.Target(a.Target); has && !taken[t.Name] {
+				taken[t.Name] = true
+				targets = append(targets, t)
+			}
+		}
+	}
+	return targets
 }
 
 // Rates returns the request rates that an arm of the probe climbs: its own, or

@@ -10,6 +10,13 @@ import (
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/discovery/dns"
+	"github.com/prometheus/prometheus/discovery/file"
+	"github.com/prometheus/prometheus/discovery/http"
+	"github.com/prometheus/prometheus/discovery/kubernetes"
+	"github.com/prometheus/prometheus/discovery/targetgroup"
+	"github.com/prometheus/prometheus/model/relabel"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -34,6 +41,13 @@ targets:
   replicas: ["http://vllm-2:8000"]
   gpus_per_replica: 4
   batch_size: 16
+- name: found
+  static_configs: [{targets: ["10.0.0.1:8000"], labels: {zone: b}}]
+  file_sd_configs: [{files: [replicas/*.json], refresh_interval: 1m}]
+  http_sd_configs: [{url: "https://inventory/llm", refresh_interval: 10s, authorization: {credentials: s3cr3t}}]
+  dns_sd_configs: [{names: [vllm.llm.svc.cluster.local], type: A, port: 8000, refresh_interval: 5s}]
+  kubernetes_sd_configs: [{role: pod, kubeconfig_file: kubeconfig, namespaces: {names: [llm]}, selectors: [{role: pod, label: app=vllm}]}]
+  relabel_configs: [{source_labels: [__address__, zone], separator: "@", regex: "(.+)@b", action: keep}]
 probes:
 - name: ladder
   schedule:
@@ -99,6 +113,8 @@ func everyKeyConfig(folder string) *Config {
 	client.HTTPHeaders = &promconfig.Headers{Headers: map[string]promconfig.Header{"X-Key": {Secrets: []promconfig.Secret{"s3cr3t"}}}}
 	small := DefaultTarget()
 	small.Name, small.Replicas, small.GPUsPerReplica, small.BatchSize = "small", []string{"http://vllm-2:8000"}, 4, 16
+	found := DefaultTarget()
+	found.Name, found.Discovery = "found", everyDiscovery(folder)
 	replay := DefaultProbe()
 	replay.Name = "replay"
 	replay.Arms = []Arm{{Target: "llama"}}
@@ -119,7 +135,7 @@ func everyKeyConfig(folder string) *Config {
 			Labels:     map[string]string{"team": "search", "zone": "b"},
 			Balance:    LeastInFlight,
 			HTTPClient: client,
-		}, small},
+		}, small, found},
 		Probes: []Probe{{
 			Name: "ladder",
 			Schedule: Schedule{
@@ -160,6 +176,35 @@ func everyKeyConfig(folder string) *Config {
 			Timeouts:    Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute},
 			MaxInFlight: 100, MaxSendLag: 1500 * time.Microsecond, Seed: math.MaxUint64,
 		}, replay, beat},
+	}
+}
+
+// everyDiscovery is the discovery of everyKey.
+func everyDiscovery(folder string) Discovery {
+	authorized := promconfig.DefaultHTTPClientConfig
+	authorized.Authorization = &promconfig.Authorization{Type: "Bearer", Credentials: "s3cr3t"}
+	return Discovery{
+		StaticConfigs: []*targetgroup.Group{{
+			Targets: []model.LabelSet{{"__address__": "10.0.0.1:8000"}}, Labels: model.LabelSet{"zone": "b"},
+		}},
+		FileConfigs: []*file.SDConfig{{
+			Files: []string{filepath.Join(folder, "replicas/*.json")}, RefreshInterval: model.Duration(time.Minute),
+		}},
+		HTTPConfigs: []*http.SDConfig{{
+			URL: "https://inventory/llm", RefreshInterval: model.Duration(10 * time.Second), HTTPClientConfig: authorized,
+		}},
+		DNSConfigs: []*dns.SDConfig{{
+			Names: []string{"vllm.llm.svc.cluster.local"}, Type: "A", Port: 8000, RefreshInterval: model.Duration(5 * time.Second),
+		}},
+		KubernetesConfigs: []*kubernetes.SDConfig{{
+			Role: "pod", KubeConfig: filepath.Join(folder, "kubeconfig"), HTTPClientConfig: promconfig.DefaultHTTPClientConfig,
+			NamespaceDiscovery: kubernetes.NamespaceDiscovery{Names: []string{"llm"}},
+			Selectors:          []kubernetes.SelectorConfig{{Role: "pod", Label: "app=vllm"}},
+		}},
+		RelabelConfigs: []*relabel.Config{{
+			SourceLabels: model.LabelNames{"__address__", "zone"}, Separator: "@", Regex: relabel.MustNewRegexp("(.+)@b"),
+			Replacement: "$1", Action: relabel.Keep, NameValidationScheme: model.UTF8Validation,
+		}},
 	}
 }
 
@@ -263,7 +308,7 @@ func TestWhatIsShownMeansTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(shown), "s3cr3t") || strings.Count(string(shown), "<secret>") != 3 {
+	if strings.Contains(string(shown), "s3cr3t") || strings.Count(string(shown), "<secret>") != 4 {
 		t.Errorf("secrets are not shown as <secret>:\n%s", shown)
 	}
 	got, err := Parse(shown, "/elsewhere/shown.yml")
@@ -275,6 +320,7 @@ func TestWhatIsShownMeansTheSame(t *testing.T) {
 	client.Authorization.Credentials = "<secret>"
 	client.HTTPHeaders.Headers["X-Key"].Secrets[0] = "<secret>"
 	want.Probes[0].Arms[1].Prepare.Env["KEY"] = "<secret>"
+	want.Targets[2].Discovery.HTTPConfigs[0].HTTPClientConfig.Authorization.Credentials = "<secret>"
 	_ = yaml.Unmarshal([]byte("http://user:xxxxx@proxy:3128"), &client.ProxyURL)
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)

@@ -21,6 +21,10 @@ func FuzzParse(f *testing.F) {
 	f.Add(fmt.Appendf(nil, least, ", labels: {a: \" x\"}", ", replicas: 0x1", ", warmup: 1us", ", slo: {e2e: 1s}"))
 	f.Add(fmt.Appendf(nil, least, ", model: '0x1'", "", "", ", workload: {extra_body: {a: [1e3, -0, ~, {b: 0o7}, \"\\nx\"], c: 'y'}}"))
 	f.Add(fmt.Appendf(nil, least, ", model: &m '- x'", ", rates: [1_0]", "", ", workload: {output_tokens: {fixed: 3}, prompts_file: testdata/prompts.txt}"))
+	const found = "targets: [{name: a, %s}]\nprobes: [{name: b, arms: [{target: a}], ladder: {rates: [1]}}]\n"
+	f.Add(fmt.Appendf(nil, found, "static_configs: [{targets: ['a:1'], labels: {b: c}}], relabel_configs: [{regex: '', action: labeldrop}]"))
+	f.Add(fmt.Appendf(nil, found, "dns_sd_configs: [{names: [a]}], kubernetes_sd_configs: [{role: node, attach_metadata: {node: true}, api_server: http://u:p@h}]"))
+	f.Add(fmt.Appendf(nil, found, "http_sd_configs: [{url: http://h?a, tls_config: {}}], file_sd_configs: [{files: ['*.yml']}]"))
 	files, err := filepath.Glob("testdata/mistakes/*.yml")
 	if err != nil {
 		f.Fatal(err)

@@ -6,6 +6,10 @@ import (
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/discovery/kubernetes"
+	"github.com/prometheus/prometheus/discovery/targetgroup"
+	"github.com/prometheus/prometheus/model/relabel"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -15,7 +19,14 @@ var (
 	lengthType     = reflect.TypeFor[Length]()
 	httpClientType = reflect.TypeFor[promconfig.HTTPClientConfig]()
 	secretType     = reflect.TypeFor[promconfig.Secret]()
+	groupType      = reflect.TypeFor[targetgroup.Group]()
 )
+
+// staticGroup is what a targetgroup.Group is in YAML, which its type does not tell.
+type staticGroup struct {
+	Targets []string       `yaml:"targets"`
+	Labels  model.LabelSet `yaml:"labels"`
+}
 
 // leaves are the types of values without parts that their Go kind does not tell,
 // with what they allow.
@@ -26,6 +37,11 @@ var leaves = map[reflect.Type]string{
 	secretType:                               "a text",
 	reflect.TypeFor[promconfig.URL]():        "a URL",
 	reflect.TypeFor[promconfig.TLSVersion](): "TLS10, TLS11, TLS12, TLS13",
+	reflect.TypeFor[model.Duration]():        "a number with its unit: 500ms, 30s, 5m, 1h30m",
+	reflect.TypeFor[model.LabelName]():       "the name of a label",
+	reflect.TypeFor[kubernetes.Role]():       "pod, service, endpoints, endpointslice, node, ingress",
+	reflect.TypeFor[relabel.Regexp]():        "a regular expression of Go",
+	reflect.TypeFor[relabel.Action]():        "an action of relabel_config in the documentation of Prometheus",
 }
 
 // allowedFor says what a value without parts may be.
@@ -80,7 +96,7 @@ func (f *fields) add(t reflect.Type) {
 		case options == "inline":
 			f.add(field.Type)
 		// What ends in _ref names a secret of a secret manager, and there is none.
-		case key != "" && !strings.HasSuffix(key, "_ref"):
+		case key != "" && key != "-" && !strings.HasSuffix(key, "_ref"):
 			f.names = append(f.names, key)
 			f.types[key] = field.Type
 		}

@@ -69,6 +69,8 @@ func (c *Config) Validate() error {
 func (c *Config) setDirectory(dir string) {
 	for i := range c.Targets {
 		c.Targets[i].HTTPClient.SetDirectory(dir)
+		ways := c.Targets[i].Discovery.Ways()
+		ways.SetDirectory(dir)
 	}
 	for i := range c.Probes {
 		if f := &c.Probes[i].Workload.PromptsFile; *f != "" && !filepath.IsAbs(*f) {

@@ -6,9 +6,10 @@ import (
 	"testing"
 )
 
-// Whatever is wrong in http_client, and wherever, no error repeats it.
+// Whatever is wrong in http_client and where else its settings stand, no error
+// repeats it.
 func TestNoErrorHoldsASecret(t *testing.T) {
-	const file = `
+	files := []string{`
 targets:
 - name: llama
   replicas: ["http://127.0.0.1:8000"]
@@ -18,7 +19,16 @@ targets:
   replicas: ["http://127.0.0.1:8001"]
   http_client: *client
 probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1]}}]
-`
+`, `
+targets:
+- name: llama
+  http_sd_configs:
+  -
+%s
+- name: qwen
+  kubernetes_sd_configs: [*client]
+probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1]}}]
+`}
 	// Each line is a place that a secret, or what is put there by mistake, can take.
 	blocks := []string{
 		"    &client\n    bearer_token: HERE",
@@ -46,6 +56,9 @@ probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1]}}]
 		"    &client\n    HERE: 1\n    HERE: 2",
 		"    &client\n    <<: HERE",
 		"    &client\n    <<: [{bearer_token: {HERE: 1}}, HERE]",
+		"    &client\n    url: HERE",
+		"    &client\n    url: http://inventory\n    refresh_interval: HERE\n    authorization: {credentials: HERE}",
+		"    &client\n    role: HERE\n    api_server: HERE\n    kubeconfig_file: {HERE: 1}",
 		"    &client\n    HERE",
 		"    &client HERE",
 	}
@@ -57,21 +70,23 @@ probes: [{name: ladder, arms: [{target: llama}], ladder: {rates: [1]}}]
 		"s3cr3t\x00", "s3cr3t\xff", "s3cr3t # x", "#s3cr3t", "1e999s3cr3t", "http://u:s3cr3t@[", "http://u:s3cr3t@host:port", "~ s3cr3t",
 	}
 	refused := 0
-	for _, block := range blocks {
-		for _, mistake := range mistakes {
-			text := fmt.Sprintf(file, strings.ReplaceAll(block, "HERE", mistake))
-			_, err := Parse([]byte(text), "vllm_prober.yml")
-			if err == nil {
-				continue
-			}
-			refused++
-			// Without its last letters it is as good as told.
-			if strings.Contains(err.Error(), "s3c") || strings.Contains(err.Error(), "cr3t") {
-				t.Errorf("the error\n%v\nholds the secret of%s", err, text)
+	for _, file := range files {
+		for _, block := range blocks {
+			for _, mistake := range mistakes {
+				text := fmt.Sprintf(file, strings.ReplaceAll(block, "HERE", mistake))
+				_, err := Parse([]byte(text), "vllm_prober.yml")
+				if err == nil {
+					continue
+				}
+				refused++
+				// Without its last letters it is as good as told.
+				if strings.Contains(err.Error(), "s3c") || strings.Contains(err.Error(), "cr3t") {
+					t.Errorf("the error\n%v\nholds the secret of%s", err, text)
+				}
 			}
 		}
 	}
-	if all := len(blocks) * len(mistakes); refused < all*2/3 {
+	if all := len(files) * len(blocks) * len(mistakes); refused < all*2/3 {
 		t.Errorf("%d of %d are refused: most should be", refused, all)
 	}
 }

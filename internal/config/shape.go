@@ -17,7 +17,7 @@ func checkShape(root *yaml.Node) []Problem {
 	s := shapes{visits: map[visit]bool{}}
 	s.check(root, reflect.TypeFor[Config](), "", root.Line)
 	if len(s.problems) == 0 {
-		s.validateClients()
+		s.validateForeign()
 	}
 	return s.problems
 }
@@ -27,10 +27,10 @@ type shapes struct {
 	// visits says of each part of the file whether it is still being looked at.
 	// What several aliases stand for is looked at once, where it stands first.
 	visits map[visit]bool
-	// sealed is set within http_client, where nothing of the file is repeated:
-	// whatever is in the wrong place there may be a secret.
-	sealed  bool
-	clients []client
+	// sealed is set within http_client and the like, where nothing of the file is
+	// repeated: whatever is in the wrong place there may be a secret.
+	sealed bool
+	blocks []block
 }
 
 // visit is a part of the file, looked at as a value of a type.
@@ -63,11 +63,14 @@ func (s *shapes) check(node *yaml.Node, t reflect.Type, path string, line int) {
 	defer func() { s.visits[at] = false }()
 
 	_, leaf := leaves[t]
+	_, isForeign := foreignTypes[t]
 	switch {
 	case isTagged(node):
 		s.add(line, path, "has a tag", "a value without !")
-	case t == httpClientType:
-		s.httpClient(node, path, line)
+	case isForeign:
+		s.foreign(node, t, path, line)
+	case t == groupType:
+		s.mapping(node, reflect.TypeFor[staticGroup](), path, line)
 	case t == lengthType && node.Kind == yaml.MappingNode:
 		s.mapping(node, t, path, line)
 	case leaf:

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/discovery"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
 )
@@ -31,7 +33,7 @@ type Options struct {
 	Records *results.Store
 	// Replicas asks the replicas of the targets how they are; it may be nil.
 	Replicas *collector.Replicas
-	// Prober is how probers are made; its Observer, Watcher, Logger and Before are
+	// Prober is how probers are made; its Observer, Watcher, Discovery, Logger and Before are
 	// the daemon's.
 	Prober prober.Options
 	// Lifecycle enables the endpoints that change what the daemon does.
@@ -40,10 +42,11 @@ type Options struct {
 
 // Daemon makes the runs of the probes of a configuration.
 type Daemon struct {
-	o       Options
-	metrics *collector.Daemon
-	page    *collector.Page
-	turns   turns
+	o         Options
+	discovery *discovery.Set
+	metrics   *collector.Daemon
+	page      *collector.Page
+	turns     turns
 
 	// hard ends everything at once.
 	hard context.Context
@@ -75,9 +78,10 @@ func define(cfg *config.Config, p config.Probe) definition {
 
 // New returns a daemon that does nothing yet.
 func New(o Options) *Daemon {
-	d := &Daemon{
-		o: o, metrics: collector.NewDaemon(), page: collector.NewPage(o.Registry), probes: map[string]*probe{},
-	}
+	d := &Daemon{o: o, page: collector.NewPage(o.Registry), probes: map[string]*probe{}}
+	d.discovery = discovery.New(o.Registry, o.Logger, d.replicasChanged)
+	d.o.Prober.Discovery = d.discovery
+	d.metrics = collector.NewDaemon(d.discovery.Count)
 	d.hard, d.cut = context.WithCancel(context.Background())
 	o.Registry.MustRegister(d.metrics)
 	if o.Replicas != nil {
@@ -110,11 +114,16 @@ func (d *Daemon) Apply(cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	discover, err := d.discovery.Prepare(cfg.Targets)
+	if err != nil {
+		return err
+	}
 	if d.o.Replicas != nil {
-		if err := d.o.Replicas.Set(cfg.Targets); err != nil {
+		if err := d.o.Replicas.Set(d.found(cfg.Targets)); err != nil {
 			return err
 		}
 	}
+	discover()
 	for name, old := range d.probes {
 		if next[name] != old {
 			old.stop()
@@ -163,6 +172,29 @@ func (d *Daemon) prepare(cfg *config.Config) (map[string]*probe, error) {
 	return next, nil
 }
 
+// found are targets with the replicas that they have now, discovered ones too.
+func (d *Daemon) found(targets []config.Target) []config.Target {
+	targets = slices.Clone(targets)
+	for i := range targets {
+		if t := &targets[i]; t.IsDiscovered() {
+			t.Replicas = d.discovery.Replicas(t.Name)
+		}
+	}
+	return targets
+}
+
+// replicasChanged lets the collector of replicas ask those that were discovered.
+func (d *Daemon) replicasChanged() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.o.Replicas == nil || d.cfg == nil || d.closed {
+		return
+	}
+	if err := d.o.Replicas.Set(d.found(d.cfg.Targets)); err != nil {
+		d.o.Logger.Error("replicas that were discovered are not asked how they are", "err", err)
+	}
+}
+
 // Config is the configuration in force.
 func (d *Daemon) Config() *config.Config {
 	d.mu.Lock()
@@ -181,6 +213,7 @@ func (d *Daemon) Shutdown(ctx context.Context) {
 	d.mu.Unlock()
 	defer context.AfterFunc(ctx, d.cut)()
 	d.wait.Wait()
+	d.discovery.Stop()
 	if d.o.Replicas != nil {
 		d.o.Replicas.Close()
 	}

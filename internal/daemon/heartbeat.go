@@ -22,7 +22,7 @@ func (p *probe) beat() {
 			continue
 		}
 		mine := &turn{
-			probe: p.definition.probe.Name, replicas: replicasOf(arms[i:i+1], p.definition.targets[i:i+1]), yields: true,
+			probe: p.definition.probe.Name, replicas: p.replicasOf(arms[i:i+1], p.definition.targets[i:i+1]), yields: true,
 		}
 		if !p.turns.take(p.ctx, mine) {
 			return

@@ -36,10 +36,10 @@ type probe struct {
 	meanTokens float64
 	// pulse is that of the heartbeat whose TTFT the guard limits, and recent how old it
 	// may be; nil where there is no such limit.
-	pulse    func() (prober.Pulse, bool)
-	recent   time.Duration
-	replicas []string
-	state    state
+	pulse  func() (prober.Pulse, bool)
+	recent time.Duration
+	found  func(target string) []string // the replicas that were discovered
+	state  state
 
 	// ctx ends when the probe is to make no more runs, hard when the one under
 	// way is to be cut.
@@ -53,7 +53,7 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition, old *probe)
 	c := definition.probe
 	p := &probe{
 		definition: definition, metrics: collector.NewProbe(cfg, c), turns: &d.turns, log: d.o.Logger.With("probe", c.Name),
-		replicas: replicasOf(c.Arms, definition.targets), state: newState(), hard: d.hard,
+		found: d.discovery.Replicas, state: newState(), hard: d.hard,
 	}
 	o := d.o.Prober
 	observers := prober.Observers{p.metrics}
@@ -114,10 +114,21 @@ func (d *Daemon) inherit(p, old *probe) {
 	}
 }
 
-// replicasOf are the URLs that arms of targets use.
-func replicasOf(arms []config.Arm, targets []config.Target) []string {
+// replicas are the URLs of the replicas that all arms of the probe use.
+func (p *probe) replicas() []string {
+	return p.replicasOf(p.definition.probe.Arms, p.definition.targets)
+}
+
+// replicasOf are those that arms of targets use. Of a target whose replicas are
+// discovered they are all that there are now, and the target itself, for those that
+// are still to come.
+func (p *probe) replicasOf(arms []config.Arm, targets []config.Target) []string {
 	var urls []string
 	for i, t := range targets {
+		if t.IsDiscovered() {
+			urls = append(append(urls, "target "+t.Name), p.found(t.Name)...)
+			continue
+		}
 		urls = append(urls, t.Replicas[:prober.ArmOf(arms[i], t).Replicas]...)
 	}
 	slices.Sort(urls)

@@ -85,7 +85,7 @@ func (p *probe) keep(at *position, now, start time.Time) {
 	if p.refuse(at, now, false) {
 		return
 	}
-	if ahead := p.turns.ahead(&turn{replicas: p.replicas}); ahead != "" && p.skips() {
+	if ahead := p.turns.ahead(&turn{replicas: p.replicas()}); ahead != "" && p.skips() {
 		at.from, at.owed = now.Add(1), false
 		p.skip(schedule.Busy, 1, fmt.Sprintf("a run of probe %q holds a replica or waits for one", ahead), at.from)
 		return
@@ -129,7 +129,7 @@ func (p *probe) reason(now time.Time, asked bool) (reason schedule.Reason, cause
 func (p *probe) turnAndRun(at *position, due time.Time, asked bool) {
 	p.enter(waiting)
 	defer p.enter(idle)
-	mine := &turn{probe: p.definition.probe.Name, replicas: p.replicas}
+	mine := &turn{probe: p.definition.probe.Name, replicas: p.replicas()}
 	switch over, ok := p.takeCalm(mine); {
 	case !ok:
 		return

@@ -26,23 +26,23 @@ const killAfter = 10 * time.Second
 
 // engines says what runs on an arm's replicas.
 type engines interface {
-	Engines(context.Context, prober.Arm) replica.Engines
-	Renewed(context.Context, prober.Arm, replica.Engines) error
+	Engines(context.Context, prober.Place) replica.Engines
+	Renewed(context.Context, prober.Place, replica.Engines) error
 }
 
 // New returns what makes the engines of a probe's arms, as prober.Options.Prepare
 // wants it: it runs the command and returns once all replicas of the arm are ready
 // and run engines that started after the command did.
-func New(watcher engines, log *slog.Logger) func(context.Context, prober.Arm, config.Prepare) error {
-	return func(ctx context.Context, arm prober.Arm, p config.Prepare) error {
+func New(watcher engines, log *slog.Logger) func(context.Context, prober.Arm, prober.Place, config.Prepare) error {
+	return func(ctx context.Context, arm prober.Arm, place prober.Place, p config.Prepare) error {
 		ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 		defer cancel()
-		before := watcher.Engines(ctx, arm)
+		before := watcher.Engines(ctx, place)
 		log.Info("making engines", "target", arm.Target, "gpus", arm.GPUs, "batch_size", arm.BatchSize, "command", p.Command)
 		if err := execute(ctx, p, log); err != nil {
 			return err
 		}
-		if err := watcher.Renewed(ctx, arm, before); err != nil {
+		if err := watcher.Renewed(ctx, place, before); err != nil {
 			return fmt.Errorf("the command has ended, and there are no new engines within prepare.timeout, %s: %w", p.Timeout, err)
 		}
 		return nil

@@ -28,9 +28,9 @@ type fixed struct {
 	err    error
 }
 
-func (f *fixed) Engines(context.Context, prober.Arm) replica.Engines { return f.before }
+func (f *fixed) Engines(context.Context, prober.Place) replica.Engines { return f.before }
 
-func (f *fixed) Renewed(_ context.Context, _ prober.Arm, before replica.Engines) error {
+func (f *fixed) Renewed(_ context.Context, _ prober.Place, before replica.Engines) error {
 	f.got = before
 	return f.err
 }
@@ -44,7 +44,7 @@ func run(ctx context.Context, engines *fixed, script string, change func(*config
 	}
 	var buffer bytes.Buffer
 	prepared := prepare.New(engines, slog.New(slog.NewTextHandler(&buffer, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	err = prepared(ctx, prober.Arm{Target: "t", Replicas: 1, GPUs: 1, BatchSize: 16}, p)
+	err = prepared(ctx, prober.Arm{Target: "t", Replicas: 1, GPUs: 1, BatchSize: 16}, prober.Place{Target: "t"}, p)
 	return buffer.String(), err
 }
 

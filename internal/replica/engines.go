@@ -15,13 +15,13 @@ import (
 // engineLook is how often Renewed looks for new engines.
 const engineLook = time.Second
 
-// Engines is what ran on an arm's replicas at a time, in the order of the
+// Engines is what ran on replicas at a time, in the order of the
 // replicas. It is nil for one that did not answer.
 type Engines []*Sample
 
-// Engines reads what runs on an arm's replicas.
-func (w *Watcher) Engines(ctx context.Context, arm prober.Arm) Engines {
-	c, replicas := w.targets[arm.Target].client, w.replicas(arm)
+// Engines reads what runs on the replicas in a place.
+func (w *Watcher) Engines(ctx context.Context, place prober.Place) Engines {
+	c, replicas := w.targets[place.Target].client, w.replicas(place)
 	engines := make(Engines, len(replicas))
 	var wait sync.WaitGroup
 	for i, r := range replicas {
@@ -35,15 +35,15 @@ func (w *Watcher) Engines(ctx context.Context, arm prober.Arm) Engines {
 	return engines
 }
 
-// Renewed waits until each of an arm's replicas is ready to serve and its metrics
+// Renewed waits until each of the replicas in a place is ready to serve and its metrics
 // are those of another engine than before. Its error, once ctx has ended, says
 // what each of the others lacks.
-func (w *Watcher) Renewed(ctx context.Context, arm prober.Arm, before Engines) error {
-	replicas := w.replicas(arm)
+func (w *Watcher) Renewed(ctx context.Context, place prober.Place, before Engines) error {
+	replicas := w.replicas(place)
 	lacks := make([]string, len(replicas))
 	var wait sync.WaitGroup
 	for i, r := range replicas {
-		wait.Go(func() { lacks[i] = w.renewed(ctx, w.targets[arm.Target].client, r, before[i]) })
+		wait.Go(func() { lacks[i] = w.renewed(ctx, w.targets[place.Target].client, r, before[i]) })
 	}
 	wait.Wait()
 	var missing []string

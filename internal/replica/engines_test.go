@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -63,12 +64,12 @@ func TestRenewed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				arm := prober.Arm{Target: "t", Replicas: 1}
-				before := w.Engines(t.Context(), arm)
+				place := prober.Place{Target: "t", Replicas: []*url.URL{{Scheme: "http", Host: "replica", Path: "/"}}}
+				before := w.Engines(t.Context(), place)
 				time.Sleep(time.Until(began))
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(len(c.after))*time.Second)
 				defer cancel()
-				err = w.Renewed(ctx, arm, before)
+				err = w.Renewed(ctx, place, before)
 				switch waited := time.Since(began); {
 				case c.lacks == "" && (err != nil || waited != time.Duration(len(c.after)-1)*time.Second):
 					t.Errorf("after %s: %v", waited, err)

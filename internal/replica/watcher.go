@@ -24,16 +24,19 @@ type Watcher struct {
 	log   *slog.Logger
 }
 
-// target is the replicas of a target and how they are read.
+// target is how the replicas of a target are read, and what is known of those that
+// were.
 type target struct {
-	replicas []*replica
-	client   *client
+	client *client
+
+	mu       sync.Mutex
+	replicas map[string]*replica // by name
 }
 
 // replica is one replica's place.
 type replica struct {
 	url  *url.URL
-	name string // as in the configuration
+	name string // as in the configuration, or as discovered
 	// blind says that it could not be read in the latest step, which is logged
 	// once.
 	blind bool
@@ -57,14 +60,7 @@ func NewWatcher(cfg *config.Config, probe config.Probe, dial prober.Dialer, log 
 		if !ok {
 			return nil, fmt.Errorf("probe %q: there is no target %q", probe.Name, a.Target)
 		}
-		made := &target{}
-		for _, r := range t.Replicas {
-			u, err := url.Parse(r)
-			if err != nil {
-				return nil, fmt.Errorf("replica of target %q: %w", t.Name, err)
-			}
-			made.replicas = append(made.replicas, &replica{url: u.JoinPath("/"), name: strings.TrimSuffix(r, "/")})
-		}
+		made := &target{replicas: map[string]*replica{}}
 		var err error
 		if made.client, err = newClient(t, dial); err != nil {
 			return nil, fmt.Errorf("probe %q: %w", probe.Name, err)
@@ -74,20 +70,33 @@ func NewWatcher(cfg *config.Config, probe config.Probe, dial prober.Dialer, log 
 	return w, nil
 }
 
-// replicas are those of an arm.
-func (w *Watcher) replicas(a prober.Arm) []*replica { return w.targets[a.Target].replicas[:a.Replicas] }
+// replicas are those in a place.
+func (w *Watcher) replicas(place prober.Place) []*replica {
+	t := w.targets[place.Target]
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	replicas := make([]*replica, len(place.Replicas))
+	for i, u := range place.Replicas {
+		name := strings.TrimSuffix(u.String(), "/")
+		if t.replicas[name] == nil {
+			t.replicas[name] = &replica{url: u, name: name}
+		}
+		replicas[i] = t.replicas[name]
+	}
+	return replicas
+}
 
 // Check implements prober.Watcher. It takes a second for limits that are of a
 // time, and no longer than a reading for others.
-func (w *Watcher) Check(ctx context.Context, arms []prober.Arm) *prober.Trip {
+func (w *Watcher) Check(ctx context.Context, places []prober.Place) *prober.Trip {
 	if len(w.limits) == 0 {
 		return nil
 	}
 	trips := map[*replica]*prober.Trip{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
-	for _, a := range arms {
-		for _, r := range w.replicas(a) {
+	for _, place := range places {
+		for _, r := range w.replicas(place) {
 			mu.Lock()
 			_, asked := trips[r]
 			trips[r] = nil
@@ -96,7 +105,7 @@ func (w *Watcher) Check(ctx context.Context, arms []prober.Arm) *prober.Trip {
 				continue
 			}
 			wait.Go(func() {
-				trip := w.check(ctx, w.targets[a.Target].client, r)
+				trip := w.check(ctx, w.targets[place.Target].client, r)
 				mu.Lock()
 				defer mu.Unlock()
 				trips[r] = trip
@@ -104,8 +113,8 @@ func (w *Watcher) Check(ctx context.Context, arms []prober.Arm) *prober.Trip {
 		}
 	}
 	wait.Wait()
-	for _, a := range arms {
-		for _, r := range w.replicas(a) {
+	for _, place := range places {
+		for _, r := range w.replicas(place) {
 			if trips[r] != nil {
 				return trips[r]
 			}

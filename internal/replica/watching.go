@@ -48,10 +48,10 @@ type watch struct {
 
 // Watch implements prober.Watcher.
 func (w *Watcher) Watch(
-	ctx context.Context, step prober.Step, own func() []prober.Load, trip func(prober.Trip),
+	ctx context.Context, place prober.Place, own func() []prober.Load, trip func(prober.Trip),
 ) (end func(context.Context, prober.Step) []prober.ReplicaResult) {
-	k := &watching{Watcher: w, client: w.targets[step.Arm.Target].client, own: own, tell: trip}
-	for i, r := range w.replicas(step.Arm) {
+	k := &watching{Watcher: w, client: w.targets[place.Target].client, own: own, tell: trip}
+	for i, r := range w.replicas(place) {
 		k.watches = append(k.watches, &watch{replica: r, index: i, overs: overs{}})
 	}
 	k.each(func(r *watch) { r.before = k.settle(ctx, r, true) })

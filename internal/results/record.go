@@ -128,15 +128,7 @@ func Configuration(cfg *config.Config, probe config.Probe) (string, error) {
 			one.Probes = append(one.Probes, other)
 		}
 	}
-	taken := map[string]bool{}
-	for _, p := range one.Probes {
-		for _, a := range p.Arms {
-			if t, has := cfg.Target(a.Target); has && !taken[t.Name] {
-				taken[t.Name] = true
-				one.Targets = append(one.Targets, t)
-			}
-		}
-	}
+	one.Targets = cfg.TargetsOf(one.Probes...)
 	text, err := yaml.Marshal(one)
 	if err != nil {
 		return "", fmt.Errorf("writing the configuration of probe %q for its records: %w", probe.Name, err)
