@@ -9,10 +9,13 @@ ARG REVISION=unknown
 ARG BRANCH=unknown
 # The machine's own compiler is there; the other one is not.
 # hadolint ignore=DL3008
-RUN case $TARGETARCH in amd64) gcc=x86-64-linux-gnu ;; arm64) gcc=aarch64-linux-gnu ;; esac && \
-    if ! command -v "$(echo $gcc | sed s/x86-64/x86_64/)-gcc"; then \
+RUN case $TARGETARCH in \
+      amd64) CC=x86_64-linux-gnu-gcc package=gcc-x86-64-linux-gnu ;; \
+      arm64) CC=aarch64-linux-gnu-gcc package=gcc-aarch64-linux-gnu ;; \
+    esac && \
+    if ! command -v "$CC"; then \
       apt-get update && \
-      apt-get install -y --no-install-recommends gcc-$gcc "libc6-dev-$TARGETARCH-cross" && \
+      apt-get install -y --no-install-recommends "$package" "libc6-dev-$TARGETARCH-cross" && \
       rm -rf /var/lib/apt/lists/*; \
     fi
 WORKDIR /src
