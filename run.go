@@ -129,6 +129,10 @@ func chooseProbe(cfg *config.Config, name string) (config.Probe, error) {
 	return config.Probe{}, fmt.Errorf("--probe %q is none of the configuration's probes: %s", name, strings.Join(names, ", "))
 }
 
+// rememberedRuns is how many of a probe's newest records a search looks for an answer
+// to begin at.
+const rememberedRuns = 50
+
 // runOnce makes one run. The first signal ends it cleanly, a second at once;
 // what was measured is printed in any case.
 func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
@@ -143,6 +147,7 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		return err
 	}
 	observers := prober.Observers{progress.New(env.stderr, isTerminal(env.stderr))}
+	var former []*prober.RunResult
 	if f.storage != "" {
 		records, err := results.Open(f.storage, results.Retention{}, logger)
 		if err != nil {
@@ -154,6 +159,9 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 			return err
 		}
 		observers = append(observers, recorder)
+		if former, _, err = recorder.Former(probe.Name, rememberedRuns); err != nil {
+			return err
+		}
 	}
 	p, end, err := discoveringProber(cfg, probe, prober.Options{
 		Observer: observers, Logger: logger, Watcher: watcher, Prepare: prepare.New(watcher, logger),
@@ -162,6 +170,9 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 		return err
 	}
 	defer end()
+	for _, r := range former { // a search begins where the latest one has ended
+		p.Remember(r)
+	}
 	ctx, cut := context.WithCancel(context.Background())
 	defer cut()
 	go endBySignals(ctx, env, p.Stop, cut)

@@ -3,10 +3,16 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"log/slog"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"vllm_prober/internal/config"
+	"vllm_prober/internal/results"
 	"vllm_prober/internal/simulator"
 	"vllm_prober/prober"
 )
@@ -146,4 +152,49 @@ func TestRunSaysWhatIsWrongWithTheReplica(t *testing.T) {
 	if status := p.wait(); status != 0 || strings.Contains(p.stderr.String()+p.stdout.String(), "sk-") {
 		t.Errorf("with the key: status %d: %s", status, p.stderr.String())
 	}
+}
+
+// A search begins where the recorded one of the same configuration has ended.
+func TestRunRemembersASearch(t *testing.T) {
+	f := fleet(t, 1, simulator.Options{})
+	folder := t.TempDir()
+	args := short(f, "--rates=10", "--search", "--storage.path="+folder)
+
+	// What the flags mean, and a record of a run of it that found a capacity.
+	flags := &runFlags{defaults: config.DefaultProbe(), targets: f.URLs, rates: "10"}
+	search := config.DefaultSearch()
+	p := &flags.defaults
+	p.Search, p.Seed, p.Workload.OutputTokens.Fixed = &search, 7, 4
+	p.Ladder.Warmup, p.Ladder.Window, p.Ladder.Drain, p.Ladder.Cooldown = 200*time.Millisecond, time.Second, 20*time.Second, 0
+	cfg, probe, err := flags.configure()
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := results.Open(folder, results.Retention{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorder, err := records.Recorder(cfg, probe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := prober.Run{ID: "20260101T000000Z-0001", Probe: "run", StartedAt: time.Now().Add(-time.Hour)}
+	recorder.RunStarted(run)
+	recorder.RunEnded(&prober.RunResult{Run: run, EndedAt: time.Now(), Answers: []prober.Answer{{
+		Arm: prober.Arm{Target: "target", Replicas: 1, GPUs: 1}, Capacity: &prober.Estimate{Value: 70, Lower: 68, Upper: 72}, Steps: 9,
+	}}})
+	records.Close()
+
+	second := regexp.MustCompile(`\[2/2\] target, 1 GPU, ([0-9.]+) req/s`)
+	running := start(t, args...)
+	running.eventually("the step after the ladder's ends", func() bool {
+		return second.MatchString(running.stderr.String())
+	})
+	rate, err := strconv.ParseFloat(second.FindStringSubmatch(running.stderr.String())[1], 64)
+	if err != nil || rate < 60 || rate > 80 {
+		t.Errorf("after 10 req/s the search went to %g, want about the 70 that are recorded: %v", rate, err)
+	}
+	running.signal(syscall.SIGTERM)
+	running.signal(syscall.SIGTERM)
+	running.wait()
 }

@@ -77,7 +77,10 @@ func pastRuns(t *testing.T) (folder, configuration string) {
 		t.Fatal(err)
 	}
 	store.Close()
-	return folder, recorder.Configuration()
+	if configuration, err = results.Configuration(loaded, probe); err != nil {
+		t.Fatal(err)
+	}
+	return folder, configuration
 }
 
 func TestRunsOfTheRecords(t *testing.T) {

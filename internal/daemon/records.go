@@ -28,21 +28,15 @@ func (d *Daemon) record(cfg *config.Config, p *probe) (*results.Recorder, []*pro
 	if err != nil {
 		return nil, nil, err
 	}
-	newest, err := d.o.Records.Newest(c.Name, restoredRuns)
+	runs, current, err := recorder.Former(c.Name, restoredRuns)
 	if err != nil { // the probe can do without
 		p.log.Error("the latest results of a probe are not restored, nor is it known whether it missed a start", "err", err)
-	}
-	var runs []*prober.RunResult
-	for _, r := range slices.Backward(newest) {
-		if r.Configuration == recorder.Configuration() {
-			runs = append(runs, r.Result())
-		}
 	}
 	p.metrics.Restore(runs)
 	// Nobody missed what another configuration would have begun, or what came while
 	// the daemon ran without the probe.
-	if len(newest) > 0 && newest[0].Configuration == recorder.Configuration() && d.cfg == nil {
-		p.before = newest[0].StartedAt
+	if current && d.cfg == nil {
+		p.before = runs[len(runs)-1].StartedAt
 	}
 	return recorder, runs, nil
 }

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -30,8 +31,18 @@ func (s *Store) Recorder(cfg *config.Config, probe config.Probe) (*Recorder, err
 	return &Recorder{store: s, configuration: configuration}, nil
 }
 
-// Configuration is the definition of the probe, as its records have it.
-func (r *Recorder) Configuration() string { return r.configuration }
+// Former are the results of the probe's runs that were made with the same definition,
+// the oldest first, of at most limit records of the probe. current says that the
+// latest run is one of them.
+func (r *Recorder) Former(probe string, limit int) (runs []*prober.RunResult, current bool, err error) {
+	newest, err := r.store.Newest(probe, limit)
+	for _, record := range slices.Backward(newest) {
+		if current = record.Configuration == r.configuration; current {
+			runs = append(runs, record.Result())
+		}
+	}
+	return runs, current, err
+}
 
 // RunStarted implements prober.Observer.
 func (r *Recorder) RunStarted(run prober.Run) {
