@@ -43,7 +43,7 @@ fuzz: ## Fuzz everything that parses foreign bytes, FUZZTIME each.
 .PHONY: e2e
 e2e: ## Test against the real vLLM, installing it first (about 3 GB).
 	./e2e/vllm/install.sh
-	go test -tags e2e -count 1 -v ./e2e/vllm
+	go test -tags e2e -count 1 -timeout 30m -v ./e2e/vllm
 
 .PHONY: bench-fidelity
 bench-fidelity: ## Print how exactly the prober measures, beside `vllm bench serve`.

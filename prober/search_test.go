@@ -173,7 +173,7 @@ func (e engines) searches(t *testing.T, seeds int) {
 	capacity := e.capacity()
 	sloRate := 0.7 * capacity
 	limit := e.tpot(sloRate)
-	capacityFound, sloFound, cold, warm := 0, 0, 0, 0
+	capacityFound, sloFound, cold, warm, few := 0, 0, 0, 0, 0
 	var coldTook, warmTook time.Duration
 	for seed := range uint64(seeds) {
 		first := &search{Search: config.DefaultSearch(), slo: true, attain: 0.5, lowest: 0.1}
@@ -184,6 +184,10 @@ func (e engines) searches(t *testing.T, seeds int) {
 		second, took := e.find(t, []float64{twoDigits(capacity / 4)}, again, limit, seed+1000)
 		warm += second.Steps
 		warmTook += took
+		alone := &search{Search: config.DefaultSearch(), lowest: 0.1, before: answer}
+		if third, _ := e.find(t, []float64{twoDigits(capacity / 4)}, alone, limit, seed+2000); third.Steps <= 4 {
+			few++
+		}
 		for _, a := range []Answer{answer, second} {
 			if a.Err != "" || a.Capacity == nil || a.SLORate == nil {
 				t.Fatalf("seed %d: the answer is %+v", seed, a)
@@ -197,8 +201,9 @@ func (e engines) searches(t *testing.T, seeds int) {
 		}
 	}
 	n := float64(seeds)
-	t.Logf("capacity %.4g found in %d of %d searches, SLO rate %.4g in %d; mean steps beside the ladder's, and time with them: %.1f, %s; warm %.1f, %s",
-		capacity, capacityFound, 2*seeds, sloRate, sloFound, float64(cold)/n, coldTook/time.Duration(seeds), float64(warm)/n, warmTook/time.Duration(seeds))
+	t.Logf("capacity %.4g found in %d of %d searches, SLO rate %.4g in %d; mean steps beside the ladder's, and time with them: %.1f, %s; warm %.1f, %s; "+
+		"for the capacity alone, warm, at most 4 in %d of %d",
+		capacity, capacityFound, 2*seeds, sloRate, sloFound, float64(cold)/n, coldTook/time.Duration(seeds), float64(warm)/n, warmTook/time.Duration(seeds), few, seeds)
 	if least := 2 * seeds * 9 / 10; capacityFound < least || sloFound < least-1 {
 		t.Errorf("of %d searches %d found the capacity and %d the SLO rate", 2*seeds, capacityFound, sloFound)
 	}

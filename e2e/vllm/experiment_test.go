@@ -48,8 +48,8 @@ func TestTheBatchSizeExperiment(t *testing.T) {
 	if starting.Wait(); t.Failed() {
 		t.FailNow()
 	}
-	probe.Ladder = config.Ladder{Rates: []float64{6}, Warmup: 2 * time.Second, Window: 6 * time.Second, Drain: 15 * time.Second, Repeats: 1}
-	probe.Search = &config.Search{MaxWindow: 12 * time.Second, MaxRate: 400, MaxSteps: 12}
+	probe.Ladder = config.Ladder{Rates: []float64{8}, Warmup: 2 * time.Second, Window: 5 * time.Second, Drain: 6 * time.Second, Repeats: 1}
+	probe.Search = &config.Search{MaxWindow: 10 * time.Second, MaxRate: 400, MaxSteps: 10}
 	probe.Compare = &config.Compare{By: config.ByBatchSize, At: config.AtSaturation, Repeats: 3}
 	cfg.Probes = []config.Probe{probe}
 	result, err := watchedAll(t, cfg, &recorder{})
