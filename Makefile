@@ -12,7 +12,7 @@ tools := $(CURDIR)/dist/tools
 
 .PHONY: test
 test: ## Run all tests, with the race detector.
-	go test -race ./...
+	go test -race -timeout 30m ./...
 
 .PHONY: build
 build: ## Build ./vllm_prober.
