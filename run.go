@@ -129,10 +129,6 @@ func chooseProbe(cfg *config.Config, name string) (config.Probe, error) {
 	return config.Probe{}, fmt.Errorf("--probe %q is none of the configuration's probes: %s", name, strings.Join(names, ", "))
 }
 
-// rememberedRuns is how many of a probe's newest records a search looks for an answer
-// to begin at.
-const rememberedRuns = 50
-
 // runOnce makes one run. The first signal ends it cleanly, a second at once;
 // what was measured is printed in any case.
 func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
@@ -159,7 +155,7 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 			return err
 		}
 		observers = append(observers, recorder)
-		if former, _, err = recorder.Former(probe.Name, rememberedRuns); err != nil {
+		if former, _, err = recorder.Former(); err != nil {
 			return err
 		}
 	}

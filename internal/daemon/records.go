@@ -11,10 +11,6 @@ import (
 	"vllm_prober/prober"
 )
 
-// restoredRuns is how many of a probe's newest records its metrics are restored
-// from: enough for each step to have a valid one among them, and read in an instant.
-const restoredRuns = 50
-
 // record begins to keep the records of a probe, and lets it go on from those that
 // were made with the same definition: its metrics show the latest of them, and it
 // knows when the last run began. It returns these, the oldest first. It returns no
@@ -28,7 +24,7 @@ func (d *Daemon) record(cfg *config.Config, p *probe) (*results.Recorder, []*pro
 	if err != nil {
 		return nil, nil, err
 	}
-	runs, current, err := recorder.Former(c.Name, restoredRuns)
+	runs, current, err := recorder.Former()
 	if err != nil { // the probe can do without
 		p.log.Error("the latest results of a probe are not restored, nor is it known whether it missed a start", "err", err)
 	}

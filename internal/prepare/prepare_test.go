@@ -119,6 +119,17 @@ func TestTheTimeLimitEndsTheWholeGroup(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "did not end within prepare.timeout, 2s") {
 		t.Errorf("the error is %v", err)
 	}
+	pid := pidIn(t, file)
+	for deadline := time.Now().Add(20 * time.Second); !gone(pid); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d outlived its command", pid)
+		}
+	}
+}
+
+// pidIn is the process that a command has noted in a file.
+func pidIn(t *testing.T, file string) int {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -127,11 +138,7 @@ func TestTheTimeLimitEndsTheWholeGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); !gone(pid); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("process %d outlived its command", pid)
-		}
-	}
+	return pid
 }
 
 // gone says whether a process has ended, whether or not anyone has asked how.
@@ -157,14 +164,7 @@ func TestWhatIsLeftRunningGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	pid := pidIn(t, file)
 	if gone(pid) {
 		t.Error("the engine ended with the command")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -43,29 +44,45 @@ func newClient(target config.Target, dial prober.Dialer) (*client, error) {
 }
 
 // read reads a replica's page once.
-func (c *client) read(ctx context.Context, replica *url.URL) (Sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, readingLimit)
-	defer cancel()
-	u := replica.JoinPath("/metrics")
-	req := (&http.Request{Method: http.MethodGet, URL: u, Header: http.Header{
-		"Accept": {"text/plain;version=1.0.0;q=0.9,text/plain;version=0.0.4;q=0.8"},
-	}}).WithContext(ctx)
-	resp, err := c.transport.RoundTrip(req)
+func (c *client) read(ctx context.Context, replica *url.URL) (s Sample, err error) {
+	const accept = "text/plain;version=1.0.0;q=0.9,text/plain;version=0.0.4;q=0.8"
+	err = c.get(ctx, replica.JoinPath("/metrics"), readingLimit, accept, func(body io.Reader, _ http.Header) (err error) {
+		at := time.Now()
+		s, err = Parse(body)
+		s.At = at
+		return err
+	})
 	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return Sample{}, fmt.Errorf("GET %s: no answer within %s", u.Path, readingLimit)
-		}
-		return Sample{}, fmt.Errorf("GET %s: %w", u.Path, err)
+		return Sample{}, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return Sample{}, fmt.Errorf("GET %s: status %s", u.Path, resp.Status)
-	}
-	at := time.Now()
-	s, err := Parse(resp.Body)
-	if err != nil {
-		return Sample{}, fmt.Errorf("GET %s: %w", u.Path, err)
-	}
-	s.At = at
 	return s, nil
+}
+
+// answer takes an answer of status 200.
+type answer func(body io.Reader, header http.Header) error
+
+// nothing takes nothing of an answer but that it came.
+func nothing(io.Reader, http.Header) error { return nil }
+
+// get asks for a page and lets take have the answer, within a time. Its errors
+// repeat nothing of an answer's body.
+func (c *client) get(ctx context.Context, u *url.URL, limit time.Duration, accept string, take answer) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	req := (&http.Request{Method: http.MethodGet, URL: u, Header: http.Header{"Accept": {accept}}}).WithContext(ctx)
+	resp, err := c.transport.RoundTrip(req)
+	if err == nil {
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("GET %s: status %d %s", u.Path, resp.StatusCode, http.StatusText(resp.StatusCode))
+		}
+		err = take(resp.Body, resp.Header)
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("GET %s: no answer within %s", u.Path, limit)
+	case err != nil:
+		return fmt.Errorf("GET %s: %w", u.Path, err)
+	}
+	return nil
 }

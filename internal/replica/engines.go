@@ -2,8 +2,8 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -53,7 +53,7 @@ func (w *Watcher) Renewed(ctx context.Context, place prober.Place, before Engine
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%s", strings.Join(missing, "; "))
+		return errors.New(strings.Join(missing, "; "))
 	}
 	return nil
 }
@@ -89,16 +89,5 @@ func (s Sample) startedAfter(old Sample) bool {
 
 // ready says whether a replica's /health answers that it serves.
 func (c *client) ready(ctx context.Context, replica *url.URL) error {
-	ctx, cancel := context.WithTimeout(ctx, readingLimit)
-	defer cancel()
-	u := replica.JoinPath("/health")
-	resp, err := c.transport.RoundTrip((&http.Request{Method: http.MethodGet, URL: u}).WithContext(ctx))
-	if err != nil {
-		return fmt.Errorf("GET %s: %w", u.Path, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: status %s", u.Path, resp.Status)
-	}
-	return nil
+	return c.get(ctx, replica.JoinPath("/health"), readingLimit, "*/*", nothing)
 }

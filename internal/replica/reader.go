@@ -55,8 +55,6 @@ type Reading struct {
 // Read asks a replica once.
 func (r *Reader) Read(ctx context.Context, replica *url.URL) Reading {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, r.limit)
-	defer cancel()
 	var reading Reading
 	var wait sync.WaitGroup
 	wait.Go(func() { reading.Health = r.get(ctx, replica.JoinPath("/health"), "*/*", nothing) })
@@ -118,8 +116,10 @@ func (r *Reader) served(ctx context.Context, replica *url.URL) (name string, max
 	return shown(list.Data[at].ID), list.Data[at].MaxModelLen, nil
 }
 
-// answer takes an answer of status 200.
-type answer func(body io.Reader, header http.Header) error
+// get asks for a page within the limit.
+func (r *Reader) get(ctx context.Context, u *url.URL, accept string, take answer) error {
+	return r.client.get(ctx, u, r.limit, accept, take)
+}
 
 // maxJSON bounds what is read of an answer in JSON.
 const maxJSON = 4 << 20
@@ -132,28 +132,4 @@ func into(told any) answer {
 		}
 		return nil
 	}
-}
-
-// nothing takes nothing of an answer but that it came.
-func nothing(io.Reader, http.Header) error { return nil }
-
-// get asks for a page and lets take have the answer. Its errors repeat nothing
-// of an answer's body.
-func (r *Reader) get(ctx context.Context, u *url.URL, accept string, take answer) error {
-	req := (&http.Request{Method: http.MethodGet, URL: u, Header: http.Header{"Accept": {accept}}}).WithContext(ctx)
-	resp, err := r.client.transport.RoundTrip(req)
-	if err == nil {
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("GET %s: status %d %s", u.Path, resp.StatusCode, http.StatusText(resp.StatusCode))
-		}
-		err = take(resp.Body, resp.Header)
-	}
-	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("GET %s: no answer within %s", u.Path, r.limit)
-	case err != nil:
-		return fmt.Errorf("GET %s: %w", u.Path, err)
-	}
-	return nil
 }

@@ -60,6 +60,9 @@ func NewWatcher(cfg *config.Config, probe config.Probe, dial prober.Dialer, log 
 		if !ok {
 			return nil, fmt.Errorf("probe %q: there is no target %q", probe.Name, a.Target)
 		}
+		if w.targets[t.Name] != nil {
+			continue
+		}
 		made := &target{replicas: map[string]*replica{}}
 		var err error
 		if made.client, err = newClient(t, dial); err != nil {

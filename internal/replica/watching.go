@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"time"
 
@@ -118,14 +119,7 @@ func (k *watching) sample(ctx context.Context, r *watch) {
 	r.began = time.Now()
 	defer func() { r.ended = time.Now() }()
 	answered := r.began
-	tick := time.NewTicker(period)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
+	for range looks(ctx) {
 		own := k.inFlight(r)
 		s, err := k.client.read(ctx, r.url)
 		if ctx.Err() != nil {
@@ -141,6 +135,24 @@ func (k *watching) sample(ctx context.Context, r *watch) {
 		answered = s.At
 		r.during = append(r.during, s)
 		k.judge(r, r.during, max(own, k.inFlight(r)))
+	}
+}
+
+// looks yields once a period, until ctx ends.
+func looks(ctx context.Context) iter.Seq[time.Time] {
+	return func(yield func(time.Time) bool) {
+		tick := time.NewTicker(period)
+		defer tick.Stop()
+		for {
+			select {
+			case at := <-tick.C:
+				if !yield(at) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
 	}
 }
 
@@ -167,15 +179,9 @@ func (k *watching) countErrors(ctx context.Context) {
 	if !set {
 		return
 	}
-	tick := time.NewTicker(period)
-	defer tick.Stop()
-	for looks := (overs{}); ; {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		if ratio := errorRatio(k.own()); looks.take(config.ErrorRatio, ratio, allowed) {
+	counted := overs{}
+	for range looks(ctx) {
+		if ratio := errorRatio(k.own()); counted.take(config.ErrorRatio, ratio, allowed) {
 			k.pass(k.trip(config.ErrorRatio, "", ratio.Value))
 		}
 	}
@@ -190,14 +196,7 @@ func (k *watching) feel(ctx context.Context) {
 		return
 	}
 	began := time.Now()
-	tick := time.NewTicker(period)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
+	for range looks(ctx) {
 		if felt, ok := k.pulse(); ok && felt.At.After(began) && felt.TTFT.Seconds() > allowed {
 			k.pass(k.trip(config.HeartbeatTTFT, "", felt.TTFT.Seconds()))
 		}

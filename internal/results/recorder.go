@@ -18,6 +18,7 @@ type Recorder struct {
 	prober.Silent
 
 	store         *Store
+	probe         string
 	configuration string
 	run           beginning // the run under way
 }
@@ -28,14 +29,17 @@ func (s *Store) Recorder(cfg *config.Config, probe config.Probe) (*Recorder, err
 	if err != nil {
 		return nil, err
 	}
-	return &Recorder{store: s, configuration: configuration}, nil
+	return &Recorder{store: s, probe: probe.Name, configuration: configuration}, nil
 }
 
-// Former are the results of the probe's runs that were made with the same definition,
-// the oldest first, of at most limit records of the probe. current says that the
-// latest run is one of them.
-func (r *Recorder) Former(probe string, limit int) (runs []*prober.RunResult, current bool, err error) {
-	newest, err := r.store.Newest(probe, limit)
+// formerRuns is how many of a probe's newest records are looked at: enough for each
+// step to have a valid one among them, and read in an instant.
+const formerRuns = 50
+
+// Former are the results of the probe's latest runs that were made with the same
+// definition, the oldest first. current says that the very latest is one of them.
+func (r *Recorder) Former() (runs []*prober.RunResult, current bool, err error) {
+	newest, err := r.store.Newest(r.probe, formerRuns)
 	for _, record := range slices.Backward(newest) {
 		if current = record.Configuration == r.configuration; current {
 			runs = append(runs, record.Result())
