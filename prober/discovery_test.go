@@ -179,7 +179,7 @@ func TestTooFewReplicasAreAnErrorOfTheRun(t *testing.T) {
 			r.goes("a")
 		}
 	}
-	two, none := rosterOf("a", "b"), rosterOf()
+	shrinking := rosterOf("a", "b")
 	for name, tt := range map[string]struct {
 		roster *roster
 		arm    config.Arm
@@ -187,9 +187,9 @@ func TestTooFewReplicasAreAnErrorOfTheRun(t *testing.T) {
 		want   string
 		steps  int
 	}{
-		"at the start":  {two, config.Arm{Target: "t", Replicas: 4}, nil, `target "t" has 2 replicas of the 4 that the arm needs`, 0},
-		"none":          {none, config.Arm{Target: "t"}, nil, `target "t" has no replica: its discovery has found none`, 0},
-		"between steps": {two, config.Arm{Target: "t"}, gone(two), `target "t" has 1 replicas of the 2 that the arm needs`, 1},
+		"at the start":  {rosterOf("a", "b"), config.Arm{Target: "t", Replicas: 4}, nil, `target "t" has 2 replicas of the 4 that the arm needs`, 0},
+		"none":          {rosterOf(), config.Arm{Target: "t"}, nil, `target "t" has no replica: its discovery has found none`, 0},
+		"between steps": {shrinking, config.Arm{Target: "t"}, gone(shrinking), `target "t" has 1 replicas of the 2 that the arm needs`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := discovering(tt.roster, 2)
