@@ -14,7 +14,7 @@ type Estimate struct {
 	Value float64 `json:"value"`
 	// Lower and Upper are rates that were tried: the arm bore the one and did not
 	// bear the other, as far as that can be said of rates so near the value. Lower
-	// is 0 where it bore none.
+	// is 0 where it bore none, and of the last run where its capacity was seen again.
 	Lower float64 `json:"lower"`
 	Upper float64 `json:"upper"`
 }
@@ -39,6 +39,9 @@ const (
 	// apart is how far apart two rates may stay that a value lies between: from
 	// the middle it is then 5% to either.
 	apart = 1.1
+	// knownApart is how far apart they may stay to either side of a known value:
+	// rounding to two digits can move them so far.
+	knownApart = 1.15
 	// under is the share of a capacity at which the arm is asked to bear it, and
 	// sustained what it has to be seen to bear.
 	under, sustained = 0.96, 0.92
@@ -136,6 +139,9 @@ func (s *search) forCapacity() float64 {
 	if lower == nil {
 		return s.downwards(under * capacity)
 	}
+	if s.repeats(upper) {
+		return 0
+	}
 	fromBelow, fromAbove := lower.rate >= sustained*capacity, upper.rate <= (1+2*s.overload(capacity))*capacity
 	if fromBelow && fromAbove {
 		return 0
@@ -147,6 +153,17 @@ func (s *search) forCapacity() float64 {
 		return rate
 	}
 	return s.halve(lower.rate, upper.rate)
+}
+
+// repeats says whether a saturated rung shows the last run's capacity again: the
+// rate that the arm bore then needs no step now.
+func (s *search) repeats(saturated *rung) bool {
+	known := s.before.Capacity
+	if known == nil || known.Lower == 0 {
+		return false
+	}
+	completes := saturated.completes()
+	return saturated.rate <= (1+2*s.overload(completes))*completes && math.Abs(completes/known.Value-1) <= tolerated
 }
 
 // overload is the least share by which an arm of that capacity has to be
@@ -163,8 +180,12 @@ func (s *search) upwards() float64 {
 	top := s.rungs[len(s.rungs)-1].rate
 	next := top * climb
 	if c := s.before.Capacity; c != nil {
-		if near := (1 + s.overload(c.Value)) * c.Value; twoDigits(near) > top {
-			next = near
+		const more = 1.02 // for rounding must not take the overload away
+		for _, times := range []float64{1, 1.5, 2} {
+			if near := twoDigits(more * (1 + times*s.overload(c.Value)) * c.Value); near > top {
+				next = near
+				break
+			}
 		}
 	}
 	switch next = twoDigits(next); {
@@ -195,23 +216,21 @@ func (s *search) downwards(expected float64) float64 {
 // forSLO is the next rate that the SLO needs, 0 for none.
 func (s *search) forSLO() float64 {
 	lower, upper := s.between(s.keeps, s.misses)
-	near := func(factor float64) float64 {
-		if s.before.SLORate == nil {
-			return math.Inf(1)
-		}
-		return s.before.SLORate.Value * factor
+	expected, enough := math.Inf(1), apart
+	if known := s.before.SLORate; known != nil {
+		expected, enough = known.Value, knownApart
 	}
 	half := math.Sqrt(apart) * 0.995 // rounding must not move the two farther apart than that
 	switch {
 	case upper == nil:
 		return 0 // the arm cannot be saturated, which is an error already
 	case lower == nil:
-		return s.downwards(near(1 / half))
-	case upper.rate <= apart*lower.rate:
+		return s.downwards(expected / half)
+	case upper.rate <= enough*lower.rate:
 		return 0
 	}
-	for _, expected := range []float64{near(1 / half), near(half)} {
-		if rate := s.into(lower.rate, upper.rate, expected); rate > 0 {
+	for _, steps := range []float64{-1, 1, -3, 3} { // chance, or a small change, may have moved it
+		if rate := s.into(lower.rate, upper.rate, expected*math.Pow(half, steps)); rate > 0 {
 			return rate
 		}
 	}
@@ -279,6 +298,9 @@ func (s *search) answer() Answer {
 		a.Capacity = &Estimate{capacity, 0, upper.rate}
 		if lower != nil {
 			a.Capacity.Lower = min(lower.rate, capacity)
+			if s.repeats(upper) {
+				a.Capacity.Lower = min(max(lower.rate, s.before.Capacity.Lower), capacity)
+			}
 		}
 	}
 	if lower, upper := s.between(s.keeps, s.misses); s.slo && lower != nil && upper != nil {
