@@ -14,9 +14,9 @@ import (
 
 // NVML returns what reads the GPUs with the driver's own library, which need not
 // be there yet: it is loaded when it is.
-func NVML() (Read, error) { return NewReader(nvml.New()).Read, nil }
+func NVML() (Source, error) { return NewReader(nvml.New()), nil }
 
-// Reader reads GPUs. It is for one goroutine.
+// Reader is the Source over an NVML.
 //
 // Two things end a process that uses NVML: a call of a function that the driver's
 // library lacks, and any call before the library is loaded. So nothing here calls
@@ -55,7 +55,7 @@ func NewReader(lib nvml.Interface) *Reader {
 // errDriverGone says that NVML has to be begun anew.
 var errDriverGone = errors.New("the driver is gone")
 
-// Read implements the function type of the same name.
+// Read implements Source.
 func (r *Reader) Read() (*Snapshot, error) {
 	now := time.Now()
 	if r.began.IsZero() {
@@ -205,10 +205,13 @@ func (r *Reader) readDevice(d *device) (GPU, error) {
 	events := r.readEvents(d)
 	g.Values = r.xids[g.UUID].values()
 	q := &query{reader: r, device: d, lost: events}
+	q.readUtilization()
+	q.readEnergy()
 	for _, read := range readings {
 		q.do(read.symbol, read.read)
 	}
 	q.readFields()
+	q.readClockEvents()
 	q.readGPM()
 	instances, processes := q.readInstances(), q.readProcesses()
 	switch q.lost {
