@@ -41,6 +41,9 @@ type device struct {
 	identity GPU
 	events   nvml.EventSet // nil where the driver offers none
 	gpm      *gpm          // nil where the GPU offers none
+	// instances are how its MIG instances are watched, by their GPU instance's number.
+	instances map[int]*gpm
+	links     links
 }
 
 // retryLost is how often NVML is begun anew while a GPU is lost, which is what
@@ -190,6 +193,9 @@ func pciBusID(pci nvml.PciInfo) string {
 func (r *Reader) end() {
 	for _, d := range r.devices {
 		d.gpm.end()
+		for _, g := range d.instances {
+			g.end()
+		}
 		if d.events != nil && r.has("nvmlEventSetFree") {
 			_ = d.events.Free()
 		}
@@ -211,9 +217,11 @@ func (r *Reader) readDevice(d *device) (GPU, error) {
 		q.do(read.symbol, read.read)
 	}
 	q.readFields()
+	q.readLinks()
 	q.readClockEvents()
 	q.readGPM()
 	instances, processes := q.readInstances(), q.readProcesses()
+	q.readInstancesGPM(instances)
 	switch q.lost {
 	case nvml.SUCCESS:
 		g.Up, g.Values, g.Instances, g.Processes = true, append(g.Values, q.values...), instances, processes
