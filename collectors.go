@@ -18,7 +18,8 @@ type replicaFlags struct {
 
 func (f *replicaFlags) add(cmd *kingpin.CmdClause) {
 	cmd.Flag("collector.replica", "Ask the replicas how they are, whether they are probed at the moment or not.").Default("true").BoolVar(&f.enabled)
-	cmd.Flag("collector.replica.interval", "How often each replica is asked.").Default(collector.DefaultReplicaInterval.String()).DurationVar(&f.interval)
+	cmd.Flag("collector.replica.interval", "How often each replica is asked.").
+		Default(collector.DefaultReplicaInterval.String()).DurationVar(&f.interval)
 }
 
 // open returns no collector where there is to be none.
