@@ -1,0 +1,61 @@
+package dashboards
+
+import "fmt"
+
+// The colours are those of Okabe and Ito, which people with any of the common
+// kinds of colour blindness can tell apart, without the yellow that is too pale
+// for a light background. What is good or bad is blue or vermilion, never green
+// or red, and a word or a sign says it as well.
+const (
+	blue      = "#0072B2"
+	orange    = "#E69F00"
+	green     = "#009E73"
+	vermilion = "#D55E00"
+	purple    = "#CC79A7"
+	sky       = "#56B4E9"
+	grey      = "#8A8A8A"
+	plainText = "text" // Grafana's own, dark on light and light on dark
+
+	good    = blue
+	warning = orange
+	bad     = vermilion
+)
+
+// armStyles give an arm its colour by its number of GPUs and its dashes by its
+// batch size, so that the same arm looks the same in every panel and in every
+// run. Arms that differ in their target alone share both; legend and tooltip tell
+// them apart.
+func armStyles() []override {
+	var styles []override
+	byName := func(pattern string, properties ...property) {
+		styles = append(styles, override{Matcher: matcher{ID: "byRegexp", Options: pattern}, Properties: properties})
+	}
+	for i, colour := range []string{blue, orange, green, vermilion, purple, sky} {
+		byName(fmt.Sprintf("/, %d×GPU/", 1<<i), property{"color", color{Mode: "fixed", FixedColor: colour}})
+	}
+	dashes := []lineStyle{{Fill: "solid"}, {Fill: "dash", Dash: []int{10, 6}}, {Fill: "dot", Dash: []int{0, 6}}, {Fill: "dash", Dash: []int{20, 8}}}
+	for i := range 11 {
+		byName(fmt.Sprintf("/, batch %d$/", 1<<i), property{"custom.lineStyle", dashes[i%len(dashes)]})
+	}
+	return styles
+}
+
+// fixedColours give the series of the queries A, B, … a colour each.
+func fixedColours(refIDs ...string) []override {
+	var styles []override
+	for i, refID := range refIDs {
+		styles = append(styles, override{
+			Matcher:    matcher{ID: "byFrameRefID", Options: refID},
+			Properties: []property{{"color", color{Mode: "fixed", FixedColor: []string{blue, orange, green, purple, sky, vermilion}[i%6]}}},
+		})
+	}
+	return styles
+}
+
+// steps are thresholds: the first colour below the first limit, and so on.
+func steps(first string, rest ...threshold) *thresholds {
+	return &thresholds{Mode: "absolute", Steps: append([]threshold{{Color: first}}, rest...)}
+}
+
+// from is the threshold from which on a colour holds.
+func from(limit float64, colour string) threshold { return threshold{Color: colour, Value: &limit} }

@@ -1,0 +1,232 @@
+package dashboards
+
+const (
+	ttft = "time_to_first_token_seconds"
+	tpot = "time_per_output_token_seconds"
+	itl  = "inter_token_latency_seconds"
+	e2e  = "request_duration_seconds"
+
+	throughput = "throughput_requests_per_second"
+	goodput    = "goodput_requests_per_second"
+
+	noSearch = "only a probe with a search finds it"
+	noGPUs   = "needs a target whose gpu_uuids or replicas on this machine name its GPUs"
+)
+
+// latestStep is a figure of the latest valid step at each request rate.
+func latestStep(metric string, matchers ...string) string {
+	return series("step:vllm_prober_"+metric+":latest", matchers...)
+}
+
+// change is by how many per cent a figure of the latest steps differs from that
+// of the arm with the smallest batch size.
+func change(metric string, matchers ...string) string {
+	return series("step:vllm_prober_"+metric+":change_to_smallest_batch_percent", matchers...)
+}
+
+func ladderBoard() board {
+	b := ladder
+	b.description = "The latest run of a ladder: what each arm did at each offered request rate, and what that says of batch sizes, scaling and saturation"
+	b.variables = []variable{
+		datasourceVariable(), ladderVariable(), targetVariable("$probe"), gpusVariable(), figureVariable(),
+	}
+	b.annotations = annotations()
+	b.sections = []section{
+		{"Curves over the offered request rate, latest run", curves()},
+		{"Batch sizes", batchSizes()},
+		{"Scaling", scaling()},
+		{"Saturation", saturation()},
+		{"Energy", energy()},
+		{"Can it be believed?", belief()},
+		{"Run after run", runAfterRun()},
+	}
+	return b
+}
+
+// figureVariable is which figure of the latencies is drawn.
+func figureVariable() variable {
+	v := variable{
+		Name: "figure", Type: "custom", Label: "Latency", Query: "mean,p50,p90,p95,p99,max",
+		Description: "The figure of the latencies that the curves show",
+	}
+	for _, text := range []string{"mean", "p50", "p90", "p95", "p99", "max"} {
+		v.Options = append(v.Options, variableOption{Text: text, Value: text, Selected: text == "p99"})
+	}
+	v.Current = &variableOption{Text: "p99", Value: "p99", Selected: true}
+	return v
+}
+
+func curves() []line {
+	latency := func(title, metric, description string) panel {
+		return overRate(title, "s", description, tabulate(withArm(latestStep(metric, ofArms, `figure="$figure"`)))).fromZero().to(compare)
+	}
+	rate := func(title, metric, description string) panel {
+		return overRate(title, "reqps", description, tabulate(withArm(latestStep(metric, ofArms)))).fromZero().to(compare)
+	}
+	return []line{
+		{9, []panel{
+			overRate("TTFT", "s", "Time to first token ($figure) of the latest valid step at each rate, on a logarithmic axis: where an arm saturates, "+
+				"requests wait in its queue and the curve turns upwards. Colour is the number of GPUs, dashes are the batch size",
+				tabulate(withArm(latestStep(ttft, ofArms, `figure="$figure"`)))).log().to(compare),
+			latency("TPOT", tpot, "Time per output token ($figure): it grows with the batch, and no further once the batch is full"),
+		}},
+		{9, []panel{
+			rate("Throughput", throughput, "Requests that completed within the window, per second. Where the curve leaves the diagonal, the arm no longer keeps up"),
+			rate("Goodput", goodput, "Those of them that kept the SLO. Where it falls while throughput holds, the service works and nobody is content"),
+		}},
+		{9, []panel{
+			latency("E2E", e2e, "Intended time to last token ($figure)"),
+			latency("ITL", itl, "Time between tokens ($figure), one entry a token: its tail shows stalls that TPOT averages away"),
+		}},
+	}
+}
+
+// batchSizes are the tables of the field report: each figure by batch size, and
+// by how much it differs from that of the smallest.
+func batchSizes() []line {
+	// The arm with the smallest batch size is the base, which differs from itself by nothing.
+	const notTheBase = ` and on (` + armLabels + `) (max by (` + armLabels + `) (vllm_prober_arm_batch_size{` + ofArms + `})` +
+		` > on (gpus) group_left () min by (gpus) (vllm_prober_arm_batch_size{` + ofArms + `}))`
+	report := func(title, unit, metric, description string, worse *thresholds, matchers ...string) panel {
+		matchers = append([]string{ofArms}, matchers...)
+		values := renamed(withArm(latestStep(metric, matchers...)), "arm", "column", "")
+		changes := renamed(withArm("("+change(metric, matchers...)+notTheBase+")"), "arm", "column", ": change")
+		return matrixTable(title, unit, description, "column", tabulate(either(values, changes))).decimals(2).styled(override{
+			Matcher:    matcher{ID: "byRegexp", Options: "/: change$/"},
+			Properties: []property{{"unit", "percent"}, {"decimals", 1}, {"thresholds", worse}},
+		}).to(compare)
+	}
+	const limit = 5.0
+	higherIsWorse := steps(good, from(-limit, plainText), from(limit, bad))
+	lowerIsWorse := steps(bad, from(-limit, plainText), from(limit, good))
+	return []line{
+		{9, []panel{
+			report("Throughput by batch size", "reqps", throughput,
+				"Throughput of each arm at each rate, and its change to the arm of as many GPUs with the smallest batch size. "+
+					"A change is coloured from 5% on; one run cannot say what part of it is chance", lowerIsWorse),
+		}},
+		{9, []panel{
+			report("Mean TTFT by batch size", "s", ttft,
+				"Mean time to first token, and its change to the arm of as many GPUs with the smallest batch size", higherIsWorse, `figure="mean"`),
+		}},
+		{9, []panel{
+			report("Mean TPOT by batch size", "s", tpot,
+				"Mean time per output token, and its change to the arm of as many GPUs with the smallest batch size", higherIsWorse, `figure="mean"`),
+		}},
+	}
+}
+
+func scaling() []line {
+	const peak = "arm:vllm_prober_" + throughput + ":peak"
+	byBatch := `label_replace(label_replace(` + maxBy("gpus, batch_size", series(peak, ofArms)) +
+		`, "line", "measured", "batch_size", ""), "line", "batch $1", "batch_size", "(.+)")`
+	proportional := labelled(maxBy("gpus", series(peak, ofArms)+" / "+series("arm:vllm_prober_"+throughput+":scaling_efficiency_ratio", ofArms)),
+		"line", "in proportion")
+	over := trend("Peak throughput over GPUs", "reqps",
+		"The most that an arm of each number of GPUs completed per second at any rate, and what it were if it grew in proportion to the GPUs. "+
+			"It says nothing of scaling unless all arms were offered more than they can do",
+		"gpus", "GPUs", "short", "line", tabulate(either(byBatch, proportional)))
+	over.FieldConfig.Overrides = append(over.FieldConfig.Overrides, override{
+		Matcher: matcher{ID: "byName", Options: "in proportion"},
+		Properties: []property{
+			{"color", color{Mode: "fixed", FixedColor: grey}}, {"custom.lineStyle", lineStyle{Fill: "dash", Dash: []int{10, 6}}},
+		},
+	})
+	return []line{{9, []panel{
+		over.fromZero().to(compare),
+		table("Scaling factor and efficiency", "How many times the throughput of the arm with the fewest GPUs and the same batch size: of the most that was completed at any "+
+			"rate, and of the capacity that a search found. Efficiency is that over the number of times as many GPUs",
+			[]column{
+				{field: "arm", title: "arm"}, {field: "gpus", title: "GPUs"},
+				{field: "Value #A", title: "peak", unit: "reqps"},
+				{field: "Value #B", title: "times"}, {field: "Value #C", title: "efficiency", unit: "percentunit"},
+				{field: "Value #D", title: "capacity", unit: "reqps"},
+				{field: "Value #E", title: "times, by capacity"}, {field: "Value #F", title: "efficiency, by capacity", unit: "percentunit"},
+			},
+			tabulate(withArm(series(peak, ofArms))),
+			tabulate(withArm(series("arm:vllm_prober_"+throughput+":scaling_factor", ofArms))),
+			tabulate(withArm(series("arm:vllm_prober_"+throughput+":scaling_efficiency_ratio", ofArms))),
+			tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:latest", ofArms))).maybe(noSearch),
+			tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:scaling_factor", ofArms))).maybe(noSearch),
+			tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:scaling_efficiency_ratio", ofArms))).maybe(noSearch),
+		).decimals(2).to(compare),
+	}}}
+}
+
+func saturation() []line {
+	of := func(name string) string { return withArm(series("step:vllm_prober_"+name, ofArms)) }
+	verdict := func(v string) string {
+		return maxBy(stepLabels, series("vllm_prober_step_saturated", ofArms, `verdict="`+v+`"`))
+	}
+	return []line{
+		{9, []panel{
+			overRate("Achieved over offered", "percentunit",
+				"Throughput over the rate at which requests really arrived. Lastingly below 100%, the arm does not keep up",
+				tabulate(of("achieved_over_offered:ratio"))).fromZero().to(compare),
+			overRate("TTFT over its value at the lowest rate", "short",
+				"Mean time to first token as a multiple of that at the arm's lowest rate: how much waiting there is",
+				tabulate(of("ttft_over_lowest_rate:ratio"))).log().decimals(1).to(compare),
+			overRate("Share of TTFT spent in the queue", "percentunit",
+				"How long a request waited in the mean, by Little's law from what the replicas said, over the mean time to first token",
+				tabulate(of("queue_share_of_ttft:ratio"))).between(0, 1).to(replicas),
+		}},
+		{8, []panel{
+			matrixTable("Saturated?", "short",
+				"The verdict of the latest step at each rate: yes, no, or ? where so short a step cannot tell", "arm",
+				tabulate(withArm("2 * "+verdict("yes")+" + "+verdict("undetermined")))).
+				words(word("2", "yes", bad), word("1", "?", grey), word("0", "no", good)).to(compare),
+			overRate("Headroom to the capacity", "percentunit",
+				"What part of the capacity that the latest search found each rate leaves over; below 0 the rate is more than the arm can do",
+				tabulate(of("headroom_to_capacity:ratio")).maybe(noSearch)).to(overview),
+			table("Capacity and highest rate within the SLO", "What the latest search of each arm found, and the search before it",
+				[]column{
+					{field: "arm", title: "arm"},
+					{field: "Value #A", title: "capacity", unit: "reqps"}, {field: "Value #B", title: "the search before", unit: "reqps"},
+					{field: "Value #C", title: "within the SLO", unit: "reqps"},
+				},
+				tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:latest", ofArms))).maybe(noSearch),
+				tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:previous", ofArms))).maybe(noSearch),
+				tabulate(withArm(series("arm:vllm_prober_slo_requests_per_second:latest", ofArms))).maybe(noSearch),
+			).decimals(2).to(compare),
+		}},
+	}
+}
+
+func energy() []line {
+	return []line{{8, []panel{
+		overRate("Energy of an output token", "joule",
+			"What the arm's GPUs used within the window, over the output tokens: it falls as the batch fills",
+			tabulate(withArm(latestStep("joules_per_output_token", ofArms)))).fromZero().to(replicas),
+		overRate("Output tokens of a joule", "short", "The same the other way round",
+			tabulate(withArm(latestStep("output_tokens_per_joule", ofArms)))).fromZero().to(replicas),
+	}}}
+}
+
+func belief() []line {
+	return []line{{8, []panel{
+		table("Steps that cannot be believed", "The promises that the latest step at a rate did not keep; its latencies and its throughput are withheld",
+			[]column{{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "reason", title: "not kept"}},
+			tabulate(withArm(maxBy(stepLabels+", reason", series("vllm_prober_step_valid", ofArms))+" == 0")).
+				maybe("there is none where all steps are valid")).empty("all steps are valid").to(replicas),
+		table("Batch size in force", "Whether the declared batch size is what the replicas run with, and whether it made a difference",
+			[]column{{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "verdict", title: "verdict"}},
+			tabulate(withArm(maxBy(stepLabels+", verdict", series("vllm_prober_batch_size_in_force", ofArms))+" == 1")),
+		).to(replicas),
+		table("Load of others", "Whether the replicas did work for others during the latest step at a rate, which took slots and time from the measured requests",
+			[]column{
+				{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "verdict", title: "verdict"},
+			},
+			tabulate(withArm(maxBy(stepLabels+", verdict", series("vllm_prober_step_reconciliation", ofArms))+" == 1")),
+		).to(replicas),
+	}}}
+}
+
+func runAfterRun() []line {
+	name := "{{target}}, {{gpus}}×GPU {{batch_size}}, {{request_rate}} req/s"
+	return []line{{9, []panel{
+		timeSeries("TTFT, run after run", "s", "Time to first token ($figure) of each step; each run moves it once",
+			ask(latestStep(ttft, ofArms, `figure="$figure"`), name)).log().to(compare),
+		timeSeries("Throughput, run after run", "reqps", "Throughput of each step; each run moves it once",
+			ask(latestStep(throughput, ofArms), name)).fromZero().to(compare),
+	}}}
+}
