@@ -76,6 +76,6 @@ func annotate(name, colour, title, text, tags, expr string) annotation {
 	return annotation{
 		Name: name, Datasource: prometheus, Enable: true, IconColor: colour, Expr: expr, Step: step,
 		TitleFormat: title, TextFormat: text, TagKeys: tags,
-		Target: annotationTarget{RefID: "Anno", Expr: expr, Interval: step, Limit: 100, Tags: []string{}, Type: "dashboard"},
+		Target: annotationTarget{RefID: "Anno", Expr: expr, Interval: step},
 	}
 }

@@ -62,16 +62,10 @@ type annotation struct {
 	TagKeys     string           `json:"tagKeys"`
 }
 
-// annotationTarget is a query; the fields after Interval are those of Grafana's
-// own annotations, which its schema wants of every target.
 type annotationTarget struct {
-	RefID    string   `json:"refId"`
-	Expr     string   `json:"expr"`
-	Interval string   `json:"interval"`
-	Limit    int      `json:"limit"`
-	MatchAny bool     `json:"matchAny"`
-	Tags     []string `json:"tags"`
-	Type     string   `json:"type"`
+	RefID    string `json:"refId"`
+	Expr     string `json:"expr"`
+	Interval string `json:"interval"`
 }
 
 type datasource struct {

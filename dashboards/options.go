@@ -63,15 +63,14 @@ type lineStyle struct {
 }
 
 type statOptions struct {
-	ColorMode              string        `json:"colorMode"`
-	GraphMode              string        `json:"graphMode"`
-	JustifyMode            string        `json:"justifyMode"`
-	TextMode               string        `json:"textMode"`
-	Orientation            string        `json:"orientation"`
-	WideLayout             bool          `json:"wideLayout"`
-	ShowPercentChange      bool          `json:"showPercentChange"`
-	PercentChangeColorMode string        `json:"percentChangeColorMode"`
-	ReduceOptions          reduceOptions `json:"reduceOptions"`
+	ColorMode         string        `json:"colorMode"`
+	GraphMode         string        `json:"graphMode"`
+	JustifyMode       string        `json:"justifyMode"`
+	TextMode          string        `json:"textMode"`
+	Orientation       string        `json:"orientation"`
+	WideLayout        bool          `json:"wideLayout"`
+	ShowPercentChange bool          `json:"showPercentChange"`
+	ReduceOptions     reduceOptions `json:"reduceOptions"`
 }
 
 type reduceOptions struct {

@@ -167,7 +167,7 @@ func stat(title, unit, description string, targets ...target) panel {
 	p := newPanel("stat", title, unit, description, targets)
 	p.Options = statOptions{
 		ColorMode: "value", GraphMode: "none", JustifyMode: "auto", TextMode: "value_and_name", Orientation: "auto", WideLayout: true,
-		PercentChangeColorMode: "standard", ReduceOptions: reduceOptions{Calcs: []string{"lastNotNull"}},
+		ReduceOptions: reduceOptions{Calcs: []string{"lastNotNull"}},
 	}
 	p.FieldConfig.Defaults.Color = &color{Mode: "thresholds"}
 	p.FieldConfig.Defaults.Thresholds = steps(plainText)
