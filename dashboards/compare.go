@@ -88,16 +88,17 @@ func beyondChance() []line {
 		return []target{
 			tabulate(with(":latest")), tabulate(with(":baseline_7d")).maybe(young),
 			tabulate(with(":change_to_baseline_ratio")).maybe(young), tabulate(with(":spread_7d")).maybe(young),
+			tabulate(with(":limit_7d")).maybe(young),
 		}
 	}
 	columnsOf := func(unit string) []column {
 		return []column{
 			{field: "request_rate", title: "offered", unit: "reqps"}, {field: "Value #A", title: "latest", unit: unit},
 			{field: "Value #B", title: "median of 7 days", unit: unit}, {field: "Value #C", title: "change", unit: "percentunit"},
-			{field: "Value #D", title: "spread of 7 days", unit: unit},
+			{field: "Value #D", title: "spread of 7 days", unit: unit}, {field: "Value #E", title: "limit", unit: unit},
 		}
 	}
-	const description = "The latest step of arm A at each rate against the runs of seven days: a change of less than about three spreads is chance"
+	const description = "The latest step of arm A at each rate against the runs of seven days. The spread is one standard deviation; beyond the limit a run is neither usual nor chance"
 	const noExperiment = "only a probe with compare makes the experiment"
 	return []line{
 		{8, []panel{

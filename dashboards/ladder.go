@@ -85,8 +85,7 @@ func curves() []line {
 // by how much it differs from that of the smallest.
 func batchSizes() []line {
 	// The arm with the smallest batch size is the base, which differs from itself by nothing.
-	const notTheBase = ` and on (` + armLabels + `) (max by (` + armLabels + `) (vllm_prober_arm_batch_size{` + ofArms + `})` +
-		` > on (gpus) group_left () min by (gpus) (vllm_prober_arm_batch_size{` + ofArms + `}))`
+	const notTheBase = ` unless on (` + armLabels + `) arm:vllm_prober_batch_size:smallest{` + ofArms + `}`
 	report := func(title, unit, metric, description string, worse *thresholds, matchers ...string) panel {
 		matchers = append([]string{ofArms}, matchers...)
 		values := renamed(withArm(latestStep(metric, matchers...)), "arm", "column", "")
@@ -154,7 +153,9 @@ func scaling() []line {
 }
 
 func saturation() []line {
-	of := func(name string) string { return withArm(series("step:vllm_prober_"+name, ofArms)) }
+	of := func(name string, matchers ...string) string {
+		return withArm(series("step:vllm_prober_"+name, append([]string{ofArms}, matchers...)...))
+	}
 	verdict := func(v string) string {
 		return maxBy(stepLabels, series("vllm_prober_step_saturated", ofArms, `verdict="`+v+`"`))
 	}
@@ -165,7 +166,7 @@ func saturation() []line {
 				tabulate(of("achieved_over_offered:ratio"))).fromZero().to(compare),
 			overRate("TTFT over its value at the lowest rate", "short",
 				"Mean time to first token as a multiple of that at the arm's lowest rate: how much waiting there is",
-				tabulate(of("ttft_over_lowest_rate:ratio"))).log().decimals(1).to(compare),
+				tabulate(of("ttft_over_lowest_rate:ratio", `figure="mean"`))).log().decimals(1).to(compare),
 			overRate("Share of TTFT spent in the queue", "percentunit",
 				"How long a request waited in the mean, by Little's law from what the replicas said, over the mean time to first token",
 				tabulate(of("queue_share_of_ttft:ratio"))).between(0, 1).to(replicas),

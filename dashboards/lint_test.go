@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"vllm_prober/alerts"
 )
 
 // vocabulary is what there is to ask Prometheus for.
@@ -56,25 +58,22 @@ func readVocabulary(t *testing.T) vocabulary {
 	if len(v.kinds) < 100 {
 		t.Fatalf("only %d metrics are found in docs/metrics.md", len(v.kinds))
 	}
-	for _, name := range recorded(t) {
-		v.kinds[name] = "rule"
-		level, _, _ := strings.Cut(name, ":")
-		v.labels[name] = map[string][]string{"step": append(slices.Clone(stepSet), "figure"), "arm": armSet, "target": {"target"}, "probe": armSet}[level]
+	withFigure := append(slices.Clone(stepSet), "figure")
+	for _, group := range alerts.Default().Recording().Groups {
+		for _, rule := range group.Rules {
+			level, _, _ := strings.Cut(rule.Record, ":")
+			v.kinds[rule.Record] = "rule"
+			v.labels[rule.Record] = map[string][]string{
+				"step": withFigure, "heartbeat": withFigure, "arm": armSet, "target": {"target", "resource"},
+			}[level]
+			if v.labels[rule.Record] == nil {
+				t.Fatalf("nothing is known of the labels of %s", rule.Record)
+			}
+		}
 	}
-	v.kinds["vllm_prober_arm_batch_size"], v.labels["vllm_prober_arm_batch_size"] = "gauge", armSet // until docs
 	v.kinds["ALERTS"] = "gauge"
 	v.labels["ALERTS"] = append(slices.Clone(stepSet), "alertname", "alertstate", "severity", "kind", "replica", "uuid")
 	return v
-}
-
-// recorded are the names of the recorded series.
-func recorded(t *testing.T) (names []string) {
-	t.Helper()
-	text, err := os.ReadFile("testdata/recorded.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Fields(string(text))
 }
 
 func (v vocabulary) hasLabel(name string) bool {

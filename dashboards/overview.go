@@ -1,5 +1,11 @@
 package dashboards
 
+import (
+	"fmt"
+
+	"vllm_prober/alerts"
+)
+
 const (
 	noYesterday = "there is none before the second day"
 	allIsWell   = "nothing is there when all is well"
@@ -19,7 +25,7 @@ func overviewBoard() board {
 		{"Is it slower?", slower()},
 		{"How much can it bear?", bearing()},
 		{"Runs", runs()},
-		{"What fires", alerts()},
+		{"What fires", whatFires()},
 	}
 	return b
 }
@@ -36,8 +42,9 @@ func sinceYesterday(metric, figure string) string {
 }
 
 func slower() []line {
-	// Both are of the size that is beyond what an hour's chance makes of a median.
-	little, much := 0.05, 0.10
+	// From the least change on that the alerts take for a regression.
+	little := alerts.Default().MinChange
+	much := 2 * little
 	words := []mapping{
 		wordBetween(nil, &little, "no", good), wordBetween(&little, &much, "a little", warning), wordBetween(&much, nil, "yes", bad),
 	}
@@ -50,7 +57,7 @@ func slower() []line {
 		}
 	}
 	toBaseline := func(metric string) string {
-		return "max(" + series("step:vllm_prober_"+metric+":change_to_baseline_ratio", ofHeartbeat, `figure="p50"`) + ")"
+		return "max(" + series("heartbeat:vllm_prober_"+metric+":change_to_baseline_ratio", ofHeartbeat) + ")"
 	}
 	bySource := func(metric string) []target {
 		return []target{
@@ -63,13 +70,13 @@ func slower() []line {
 	return []line{
 		{5, []panel{
 			stat("Slower than yesterday?", "percentunit",
-				"The heartbeat's median of the last hour against the same hour a day ago: no below +5%, a little below +10%, else yes", yesterday()...).
+				fmt.Sprintf("The heartbeat's median of the last hour against the same hour a day ago: no below +%.0f%%, a little below +%.0f%%, else yes", 100*little, 100*much), yesterday()...).
 				words(words...).limits(colours).empty("no yesterday yet").wide(2).to(compare),
 			stat("Change since yesterday", "percentunit",
 				"The same in per cent: above 0 is slower", yesterday()...).limits(colours).decimals(1).empty("no yesterday yet").wide(2).to(compare),
 			stat("Change to the last 7 days", "percentunit",
-				"The heartbeat's latest median against the median of its last seven days: above 0 is slower",
-				now(toBaseline(ttft), "TTFT").maybe("the baseline needs some windows"), now(toBaseline(tpot), "TPOT").maybe("the baseline needs some windows"),
+				"The heartbeat's median of the last hour against its median of seven days: above 0 is slower",
+				now(toBaseline(ttft), "TTFT"), now(toBaseline(tpot), "TPOT"),
 			).limits(colours).decimals(1).empty("no baseline yet").wide(2).to(compare),
 			stat("Firing alerts", "short", "How many alerts of the prober's rules fire now",
 				now(`count(ALERTS{alertname=~"VLLM.+",alertstate="firing"}) or vector(0)`, "alerts")).
@@ -97,6 +104,12 @@ func slower() []line {
 					" / on () group_left () sum(rate("+series("vllm_prober_requests_total", ofHeartbeat)+"[$__rate_interval])) > 0", "{{outcome}}").
 					maybe("no request has failed"),
 			).fromZero().every("2m").empty("none failed").to(replicas),
+			timeSeries("Heartbeat: requests that missed the SLO", "percentunit",
+				"Share of the heartbeat's requests that did not keep the SLO, over an hour and over six, and dashed what the objective allows",
+				ask(maxBy("target", series("arm:vllm_prober_slo_errors:ratio_1h", ofHeartbeat)), "{{target}}, an hour"),
+				ask(maxBy("target", series("arm:vllm_prober_slo_errors:ratio_6h", ofHeartbeat)), "{{target}}, six hours"),
+				ask("1 - "+maxBy("probe", series("vllm_prober_slo_attainment_objective_ratio", `probe="$heartbeat"`)), "allowed"),
+			).fromZero().styled(fixedColours("A", "B", "C")...).styled(dashed("C")...).to(compare),
 		}},
 	}
 }
@@ -114,14 +127,16 @@ func dashed(refIDs ...string) []override {
 
 func bearing() []line {
 	capacity := func(kind string) string { return series("arm:vllm_prober_"+kind, ofProbe) }
+	headroom := minBy("target, resource", series("target:vllm_prober_headroom:ratio", `target=~"$target"`))
+	least := alerts.Default().MinHeadroom
 	return []line{
 		{6, []panel{
 			stat("Headroom", "percentunit",
-				"What no traffic uses of each target's slots and KV cache, whichever is less, in the mean of ten minutes: at 0 requests wait",
-				now(minBy("target", series("target:vllm_prober_headroom:ratio", `target=~"$target"`)), "{{target}}")).
-				limits(steps(bad, from(0.1, warning), from(0.25, good))).decimals(0).to(replicas),
+				"What all traffic together leaves of each target's slots and KV cache, in the mean of ten minutes: at 0 requests wait",
+				now(headroom, "{{target}}, {{resource}}")).
+				limits(steps(bad, from(least, warning), from(2*least, good))).decimals(0).to(replicas),
 			timeSeries("Headroom over time", "percentunit", "The same over time",
-				ask(minBy("target", series("target:vllm_prober_headroom:ratio", `target=~"$target"`)), "{{target}}")).between(0, 1).wide(2).to(replicas),
+				ask(headroom, "{{target}}, {{resource}}")).between(0, 1).wide(2).to(replicas),
 		}},
 		{7, []panel{
 			table("What each arm can do", "The most that the probe's latest run saw each arm complete, within the SLO and at all, and what its latest search found",
@@ -180,7 +195,7 @@ func runs() []line {
 	}
 }
 
-func alerts() []line {
+func whatFires() []line {
 	return []line{{9, []panel{
 		table("Alerts", "The alerts of the prober's rules that fire or are about to. alerts/runbook.md says of each what it means and what to do",
 			[]column{
