@@ -31,6 +31,10 @@ $(tools)/golangci-lint-$(GOLANGCI_LINT_VERSION):
 truth: ## Print how well searches find what is true of simulated engines.
 	go test -run 'TestSearchFindsWhatIsTrue|TestTheNextExperiments' -v -count 1 ./prober
 
+.PHONY: dashboards-check
+dashboards-check: ## Hold the dashboards against what Grafana publishes, with node and npm.
+	cd dashboards/grafana && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent check
+
 FUZZTIME ?= 30s
 .PHONY: fuzz
 fuzz: ## Fuzz everything that parses foreign bytes, FUZZTIME each.

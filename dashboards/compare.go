@@ -44,7 +44,8 @@ func sideBySide(name string, a of, otherName string, b of) []line {
 	title := func(what string) string { return what + ": " + name + " and " + otherName }
 	curve := func(what, unit, metric, description string, matchers ...string) panel {
 		p := trend(title(what), unit, description, "request_rate", "offered", "reqps", "side", tabulate(both(metric, matchers...)))
-		return p.styled(fixedByName(name, blue, lineStyle{Fill: "solid"}), fixedByName(otherName, orange, lineStyle{Fill: "dash", Dash: []int{10, 6}})).to(ladder)
+		return p.styled(fixedByName(name, blue, lineStyle{Fill: "solid"}), fixedByName(otherName, orange, lineStyle{Fill: "dash", Dash: []int{10, 6}})).
+			inOrder(name, otherName).to(ladder)
 	}
 	list := func(what, unit, metric string, worse *thresholds, matchers ...string) panel {
 		changed := labelled("100 * ("+a(metric, matchers...)+" / "+b(metric, matchers...)+" - 1)", "side", "change")
@@ -52,7 +53,7 @@ func sideBySide(name string, a of, otherName string, b of) []line {
 			"; it is coloured from 5% on", "side", tabulate(either(both(metric, matchers...), changed))).decimals(2).styled(override{
 			Matcher:    matcher{ID: "byName", Options: "change"},
 			Properties: []property{{"unit", "percent"}, {"decimals", 1}, {"thresholds", worse}},
-		}).to(ladder)
+		}).inOrder(name, otherName, "change").to(ladder)
 	}
 	const limit = 5.0
 	higherIsWorse := steps(good, from(-limit, plainText), from(limit, bad))

@@ -21,7 +21,7 @@ func Files() (map[string][]byte, error) {
 		var out bytes.Buffer
 		encoder := json.NewEncoder(&out)
 		encoder.SetEscapeHTML(false) // < and > stand in expressions
-		encoder.SetIndent("", "  ")
+		encoder.SetIndent("", " ")
 		if err := encoder.Encode(d); err != nil {
 			return nil, fmt.Errorf("dashboard %q: %w", b.title, err)
 		}

@@ -2,11 +2,14 @@ package dashboards
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // What stands in the folder is what the generator makes.
@@ -128,5 +131,27 @@ func TestQueriesReplaceVariables(t *testing.T) {
 	delete(values, "arm_a")
 	if _, err := Queries(values); err == nil || !strings.Contains(err.Error(), "no value for arm_a") {
 		t.Errorf("got the error %v where arm_a has no value", err)
+	}
+}
+
+// The ConfigMap holds what the generator makes.
+func TestKustomizationHasAllFiles(t *testing.T) {
+	text, err := os.ReadFile("kustomization.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kustomization struct {
+		ConfigMapGenerator []struct{ Files []string } `yaml:"configMapGenerator"`
+	}
+	if err := yaml.Unmarshal(text, &kustomization); err != nil {
+		t.Fatal(err)
+	}
+	files, err := Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := slices.Sorted(slices.Values(kustomization.ConfigMapGenerator[0].Files)), slices.Sorted(maps.Keys(files))
+	if !slices.Equal(got, want) {
+		t.Errorf("the ConfigMap holds %q, made are %q", got, want)
 	}
 }

@@ -232,6 +232,10 @@ func (l *linter) columns(p panel) {
 				need(field)
 				fields[title] = true
 			}
+		case sortOptions:
+			for _, s := range o.Sort {
+				need(s.Field)
+			}
 		}
 	}
 	if o, ok := p.Options.(trendOptions); ok && !fields[o.XField] {
@@ -415,7 +419,7 @@ func TestLintSeesMistakes(t *testing.T) {
 			d.Panels[3].Transformations[1].Options = filterOptions{fieldNames{[]string{"Value #C"}}}
 		}, `table: there is no label "Value #C"`},
 		"row of a matrix": {func(d *dashboard) {
-			d.Panels[2].Transformations[0].Options = matrixOptions{ColumnField: "arm", RowField: "rate"}
+			d.Panels[2].Transformations[1].Options = matrixOptions{ColumnField: "arm", RowField: "rate"}
 		}, `curve: there is no label "rate"`},
 		"x of a trend": {func(d *dashboard) {
 			d.Panels[2].Options = trendOptions{XField: "rate"}

@@ -133,7 +133,7 @@ func bearing() []line {
 		{6, []panel{
 			stat("Headroom", "percentunit",
 				"What all traffic together leaves of each target's slots and KV cache, in the mean of ten minutes: at 0 requests wait",
-				now(headroom, "{{target}}, {{resource}}")).
+				now("sort("+headroom+")", "{{target}}, {{resource}}")).
 				limits(steps(bad, from(least, warning), from(2*least, good))).decimals(0).to(replicas),
 			timeSeries("Headroom over time", "percentunit", "The same over time",
 				ask(headroom, "{{target}}, {{resource}}")).between(0, 1).wide(2).to(replicas),

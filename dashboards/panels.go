@@ -1,6 +1,9 @@
 package dashboards
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // ask is a query over the time range; its series are named by legend.
 func ask(expr, legend string) target {
@@ -84,10 +87,12 @@ func trend(title, unit, description, x, xTitle, xUnit, column string, t target) 
 }
 
 // matrix makes a row for each value of the label x, as a rising number under
-// xTitle, and a column for each value of the label column.
+// xTitle, and a column for each value of the label column, by their names:
+// Prometheus answers in no order.
 func matrix(x, xTitle, column string) []transformation {
 	field := x + `\` + column // what groupingToMatrix calls its first column
 	return []transformation{
+		{ID: "sortBy", Options: sortOptions{Sort: []sortField{{Field: column}}}},
 		{ID: "groupingToMatrix", Options: matrixOptions{ColumnField: column, RowField: x, ValueField: "Value", EmptyValue: "null"}},
 		{ID: "convertFieldType", Options: convertOptions{Conversions: []conversion{{TargetField: field, DestinationType: "number"}}}},
 		{ID: "sortBy", Options: sortOptions{Sort: []sortField{{Field: field}}}},
@@ -125,10 +130,11 @@ type column struct {
 }
 
 // table shows its queries side by side: rows with the same labels are one. The
-// columns stand in the order given; what is not among them is left out.
+// columns stand in the order given; what is not among them is left out. Rows are
+// sorted by their labels.
 func table(title, description string, columns []column, targets ...target) panel {
 	p := newPanel("table", title, "short", description, targets)
-	p.Options = tableOptions{ShowHeader: true, CellHeight: "sm"}
+	options := tableOptions{ShowHeader: true, CellHeight: "sm"}
 	p.FieldConfig.Defaults.Custom = tableCustom{Align: "auto", CellOptions: cellOptions{Type: "color-text"}, Filterable: true}
 	p.FieldConfig.Defaults.Thresholds = steps(plainText)
 	p.FieldConfig.Defaults.Color = &color{Mode: "thresholds"}
@@ -140,6 +146,9 @@ func table(title, description string, columns []column, targets ...target) panel
 		order.IndexByName[c.field], order.RenameByName[c.field] = i, c.title
 		if c.field == "request_rate" || c.field == "gpus" || c.field == "batch_size" {
 			numbers = append(numbers, conversion{TargetField: c.field, DestinationType: "number"})
+		}
+		if !strings.HasPrefix(c.field, "Value") {
+			options.SortBy = append(options.SortBy, sortBy{DisplayName: c.title})
 		}
 		properties := slices.Clone(c.properties)
 		if c.unit != "" {
@@ -159,6 +168,7 @@ func table(title, description string, columns []column, targets ...target) panel
 	p.Transformations = append(p.Transformations,
 		transformation{ID: "filterFieldsByName", Options: filterOptions{Include: fieldNames{Names: shown}}},
 		transformation{ID: "organize", Options: order})
+	p.Options = options
 	return p
 }
 
@@ -205,6 +215,22 @@ func heatmap(title, unit, description string, native, classic target) panel {
 	}
 	p.FieldConfig.Defaults.Color = nil
 	p.FieldConfig.Defaults.Custom = heatmapCustom{ScaleDistribution: scaleDistribution{Type: "log", Log: 2}}
+	return p
+}
+
+// inOrder puts the columns of a matrix into an order of their own.
+func (p panel) inOrder(titles ...string) panel {
+	p.Transformations = slices.Clone(p.Transformations)
+	last := len(p.Transformations) - 1
+	order := p.Transformations[last].Options.(organizeOptions)
+	order.IndexByName = map[string]int{}
+	for field := range order.RenameByName {
+		order.IndexByName[field] = 0
+	}
+	for i, title := range titles {
+		order.IndexByName[title] = i + 1
+	}
+	p.Transformations[last].Options = order
 	return p
 }
 

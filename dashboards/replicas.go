@@ -188,7 +188,7 @@ func theProber() []line {
 		timeSeries("Collections", "s", "How long the latest collection of GPUs and replicas took",
 			ask(maxBy("collector", "vllm_prober_collector_duration_seconds"), "{{collector}}")).fromZero().to(overview),
 		stat("Did they get all?", "short", "Whether the collectors got all that they asked for, and whether the latest reload of the configuration succeeded",
-			now(minBy("collector", "vllm_prober_collector_success"), "{{collector}}"),
+			now("sort("+minBy("collector", "vllm_prober_collector_success")+")", "{{collector}}"),
 			now("min(vllm_prober_config_last_reload_successful)", "configuration")).
 			words(word("1", "yes", good), word("0", "no", bad)).to(overview),
 	}}}

@@ -29,7 +29,7 @@ for (const [version, grafana] of Object.entries(versions)) {
   for (const dashboard of dashboards) {
     for (const panel of dashboard.panels.filter((panel) => panel.transformations)) {
       test(`${version}: ${dashboard.title}: ${panel.title}`, async () => {
-        const isMatrix = panel.transformations[0].id === 'groupingToMatrix';
+        const isMatrix = panel.transformations.some(({ id }) => id === 'groupingToMatrix');
         await (isMatrix ? matrix : table)(grafana, panel);
       });
     }
@@ -71,7 +71,7 @@ async function transform(grafana, panel, frames) {
 // A matrix has a row for each rate, which has become a number that rises, and a
 // column for each arm, with a hole where an arm has no such step.
 async function matrix(grafana, panel) {
-  const { rowField, columnField } = panel.transformations[0].options;
+  const { rowField, columnField } = panel.transformations.find(({ id }) => id === 'groupingToMatrix').options;
   const answers = [
     ['20', 'b', 1],
     ['100', 'b', 2],
@@ -86,8 +86,8 @@ async function matrix(grafana, panel) {
   const title = panel.options.xField ?? 'offered';
   assert.deepEqual(fields, [
     { name: title, type: number, values: [3.5, 20, 100] },
-    { name: 'b', type: number, values: [3, 1, 2] },
     { name: 'a', type: number, values: [5, 4, null] },
+    { name: 'b', type: number, values: [3, 1, 2] },
   ]);
 }
 
@@ -120,6 +120,18 @@ async function table(grafana, panel) {
       const [first, second] = fields[at].values;
       assert.deepEqual([first, second ?? null], [10 * query, query === 1 ? null : 10 * query + 1], name);
     }
+  });
+}
+
+for (const [version, grafana] of Object.entries(versions)) {
+  test(`${version}: columns that have an order of their own keep it`, async () => {
+    const panel = dashboards.flatMap(({ panels }) => panels).find(({ title }) => title === 'TTFT: now and earlier in figures');
+    const sides = ['change', 'earlier', 'now'].map((side) => ({ side, request_rate: '10', value: 1 }));
+    const fields = await transform(grafana, panel, [frame(grafana, 'A', 'Value', ['request_rate', 'side'], sides)]);
+    assert.deepEqual(
+      fields.map(({ name }) => name),
+      ['offered', 'now', 'earlier', 'change']
+    );
   });
 }
 
