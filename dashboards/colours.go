@@ -21,6 +21,11 @@ const (
 	bad     = vermilion
 )
 
+var (
+	solid  = lineStyle{Fill: "solid"}
+	dashes = lineStyle{Fill: "dash", Dash: []int{10, 6}}
+)
+
 // armStyles give an arm its colour by its number of GPUs and its dashes by its
 // batch size, so that the same arm looks the same in every panel and in every
 // run. Arms that differ in their target alone share both; legend and tooltip tell
@@ -33,9 +38,9 @@ func armStyles() []override {
 	for i, colour := range []string{blue, orange, green, vermilion, purple, sky} {
 		byName(fmt.Sprintf("/, %d×GPU/", 1<<i), property{"color", color{Mode: "fixed", FixedColor: colour}})
 	}
-	dashes := []lineStyle{{Fill: "solid"}, {Fill: "dash", Dash: []int{10, 6}}, {Fill: "dot", Dash: []int{0, 6}}, {Fill: "dash", Dash: []int{20, 8}}}
+	lines := []lineStyle{solid, dashes, {Fill: "dot", Dash: []int{0, 6}}, {Fill: "dash", Dash: []int{20, 8}}}
 	for i := range 11 {
-		byName(fmt.Sprintf("/, batch %d$/", 1<<i), property{"custom.lineStyle", dashes[i%len(dashes)]})
+		byName(fmt.Sprintf("/, batch %d$/", 1<<i), property{"custom.lineStyle", lines[i%len(lines)]})
 	}
 	return styles
 }

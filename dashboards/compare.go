@@ -44,7 +44,7 @@ func sideBySide(name string, a of, otherName string, b of) []line {
 	title := func(what string) string { return what + ": " + name + " and " + otherName }
 	curve := func(what, unit, metric, description string, matchers ...string) panel {
 		p := trend(title(what), unit, description, "request_rate", "offered", "reqps", "side", tabulate(both(metric, matchers...)))
-		return p.styled(fixedByName(name, blue, lineStyle{Fill: "solid"}), fixedByName(otherName, orange, lineStyle{Fill: "dash", Dash: []int{10, 6}})).
+		return p.styled(fixedByName(name, blue, solid), fixedByName(otherName, orange, dashes)).
 			inOrder(name, otherName).to(ladder)
 	}
 	list := func(what, unit, metric string, worse *thresholds, matchers ...string) panel {
@@ -83,7 +83,8 @@ func fixedByName(name, colour string, style lineStyle) override {
 func beyondChance() []line {
 	baseline := func(metric string, matchers ...string) []target {
 		with := func(suffix string) string {
-			return maxBy("request_rate", series("step:vllm_prober_"+metric+suffix, append([]string{`probe="$probe"`, "${arm_a:raw}"}, matchers...)...))
+			return maxBy("request_rate", series("step:vllm_prober_"+metric+suffix, append([]string{`probe="$probe"`, "${arm_a:raw}"},
+				matchers...)...))
 		}
 		const young = "the baseline needs some runs"
 		return []target{
@@ -94,12 +95,16 @@ func beyondChance() []line {
 	}
 	columnsOf := func(unit string) []column {
 		return []column{
-			{field: "request_rate", title: "offered", unit: "reqps"}, {field: "Value #A", title: "latest", unit: unit},
-			{field: "Value #B", title: "median of 7 days", unit: unit}, {field: "Value #C", title: "change", unit: "percentunit"},
-			{field: "Value #D", title: "spread of 7 days", unit: unit}, {field: "Value #E", title: "limit", unit: unit},
+			{field: "request_rate", title: "offered", unit: "reqps"},
+			{field: "Value #A", title: "latest", unit: unit},
+			{field: "Value #B", title: "median of 7 days", unit: unit},
+			{field: "Value #C", title: "change", unit: "percentunit"},
+			{field: "Value #D", title: "spread of 7 days", unit: unit},
+			{field: "Value #E", title: "limit", unit: unit},
 		}
 	}
-	const description = "The latest step of arm A at each rate against the runs of seven days. The spread is one standard deviation; beyond the limit a run is neither usual nor chance"
+	const description = "The latest step of arm A at each rate against the runs of seven days. The spread is one standard deviation; beyond " +
+		"the limit a run is neither usual nor chance"
 	const noExperiment = "only a probe with compare makes the experiment"
 	return []line{
 		{8, []panel{
@@ -108,14 +113,22 @@ func beyondChance() []line {
 			table("Throughput against 7 days", description, columnsOf("reqps"), baseline(throughput)...).to(ladder),
 		}},
 		{7, []panel{
-			table("Which arm does the most at saturation?", "The probe's latest experiment: throughput as a multiple of the first arm's, with its 95% interval, and which arm does the most beyond chance",
+			table("Which arm does the most at saturation?", "The probe's latest experiment: throughput as a multiple of the first arm's, "+
+				"with its 95% interval, and which arm does the most beyond chance",
 				[]column{
-					{field: "arm", title: "arm"}, {field: "Value #A", title: "lower"}, {field: "Value #B", title: "times the first arm"},
-					{field: "Value #C", title: "upper"}, {field: "Value #D", title: "best", properties: []property{{"mappings", []mapping{word("1", "best", good), word("0", "", plainText)}}}},
+					{field: "arm", title: "arm"},
+					{field: "Value #A", title: "lower"},
+					{field: "Value #B", title: "times the first arm"},
+					{field: "Value #C", title: "upper"},
+					{field: "Value #D", title: "best", properties: []property{{"mappings", []mapping{word("1", "best", good), word("0", "",
+						plainText)}}}},
 				},
-				tabulate(withArm(maxBy(armLabels, series("vllm_prober_compare_throughput_ratio", `probe="$probe"`, `bound="lower"`)))).maybe(noExperiment),
-				tabulate(withArm(maxBy(armLabels, series("vllm_prober_compare_throughput_ratio", `probe="$probe"`, `bound="estimate"`)))).maybe(noExperiment),
-				tabulate(withArm(maxBy(armLabels, series("vllm_prober_compare_throughput_ratio", `probe="$probe"`, `bound="upper"`)))).maybe(noExperiment),
+				tabulate(withArm(maxBy(armLabels, series("vllm_prober_compare_throughput_ratio", `probe="$probe"`,
+					`bound="lower"`)))).maybe(noExperiment),
+				tabulate(withArm(maxBy(armLabels, series("vllm_prober_compare_throughput_ratio", `probe="$probe"`,
+					`bound="estimate"`)))).maybe(noExperiment),
+				tabulate(withArm(maxBy(armLabels, series("vllm_prober_compare_throughput_ratio", `probe="$probe"`,
+					`bound="upper"`)))).maybe(noExperiment),
 				tabulate(withArm(maxBy(armLabels, series("vllm_prober_compare_best", `probe="$probe"`)))).maybe(noExperiment),
 			).decimals(3).empty("no experiment").to(ladder),
 			timeSeries("TTFT of arm A, run after run", "s", "Time to first token ($figure) of each step of arm A; each run moves it once",

@@ -45,8 +45,10 @@ func TestNumbersAreUnique(t *testing.T) {
 	uids := map[string]bool{}
 	for name, content := range files {
 		var d struct {
-			UID    string
-			Panels []struct{ ID int }
+			UID    string `json:"uid"`
+			Panels []struct {
+				ID int `json:"id"`
+			} `json:"panels"`
 		}
 		if err := json.Unmarshal(content, &d); err != nil {
 			t.Fatal(err)
@@ -67,7 +69,7 @@ func TestNumbersAreUnique(t *testing.T) {
 
 func TestLayOut(t *testing.T) {
 	panels, err := layOut([]section{
-		{"one", []line{{5, []panel{{Title: "a"}, panel{Title: "b"}.wide(2)}}, {3, []panel{{Title: "c"}}}}},
+		{"one", []line{{5, []panel{{Title: "a"}, panel{Title: "b"}.wide()}}, {3, []panel{{Title: "c"}}}}},
 		{"two", []line{{4, []panel{{Title: "d"}, {Title: "e"}, {Title: "f"}, {Title: "g"}}}}},
 	})
 	if err != nil {
@@ -77,8 +79,15 @@ func TestLayOut(t *testing.T) {
 		title string
 		at    gridPos
 	}{
-		{"one", gridPos{0, 0, 24, 1}}, {"a", gridPos{0, 1, 8, 5}}, {"b", gridPos{8, 1, 16, 5}}, {"c", gridPos{0, 6, 24, 3}},
-		{"two", gridPos{0, 9, 24, 1}}, {"d", gridPos{0, 10, 6, 4}}, {"e", gridPos{6, 10, 6, 4}}, {"f", gridPos{12, 10, 6, 4}}, {"g", gridPos{18, 10, 6, 4}},
+		{"one", gridPos{0, 0, 24, 1}},
+		{"a", gridPos{0, 1, 8, 5}},
+		{"b", gridPos{8, 1, 16, 5}},
+		{"c", gridPos{0, 6, 24, 3}},
+		{"two", gridPos{0, 9, 24, 1}},
+		{"d", gridPos{0, 10, 6, 4}},
+		{"e", gridPos{6, 10, 6, 4}},
+		{"f", gridPos{12, 10, 6, 4}},
+		{"g", gridPos{18, 10, 6, 4}},
 	}
 	for i, w := range want {
 		if p := panels[i]; p.Title != w.title || p.GridPos != w.at || p.ID != i+1 {
@@ -140,17 +149,16 @@ func TestKustomizationHasAllFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var kustomization struct {
-		ConfigMapGenerator []struct{ Files []string } `yaml:"configMapGenerator"`
-	}
-	if err := yaml.Unmarshal(text, &kustomization); err != nil {
+	var kustomization map[string][]struct{ Files []string }
+	_, generator, _ := strings.Cut(string(text), "kind: Kustomization\n")
+	if err := yaml.Unmarshal([]byte(generator), &kustomization); err != nil {
 		t.Fatal(err)
 	}
 	files, err := Files()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, want := slices.Sorted(slices.Values(kustomization.ConfigMapGenerator[0].Files)), slices.Sorted(maps.Keys(files))
+	got, want := slices.Sorted(slices.Values(kustomization["configMapGenerator"][0].Files)), slices.Sorted(maps.Keys(files))
 	if !slices.Equal(got, want) {
 		t.Errorf("the ConfigMap holds %q, made are %q", got, want)
 	}

@@ -114,7 +114,6 @@ type panel struct {
 	GridPos         gridPos          `json:"gridPos"`
 	Datasource      *datasource      `json:"datasource,omitempty"`
 	Interval        string           `json:"interval,omitempty"` // the least $__interval
-	MaxDataPoints   int              `json:"maxDataPoints,omitempty"`
 	Links           []link           `json:"links,omitempty"`
 	Targets         []target         `json:"targets,omitempty"`
 	FieldConfig     *fieldConfig     `json:"fieldConfig,omitempty"`
@@ -140,7 +139,6 @@ type target struct {
 	LegendFormat string     `json:"legendFormat"`
 	Instant      bool       `json:"instant"`
 	Range        bool       `json:"range"`
-	Exemplar     bool       `json:"exemplar,omitempty"`
 
 	// What Queries says of the rows.
 	rows Rows

@@ -26,7 +26,8 @@ func change(metric string, matchers ...string) string {
 
 func ladderBoard() board {
 	b := ladder
-	b.description = "The latest run of a ladder: what each arm did at each offered request rate, and what that says of batch sizes, scaling and saturation"
+	b.description = "The latest run of a ladder: what each arm did at each offered request rate, and what that says of batch sizes, scaling " +
+		"and saturation"
 	b.variables = []variable{
 		datasourceVariable(), ladderVariable(), targetVariable("$probe"), gpusVariable(), figureVariable(),
 	}
@@ -65,14 +66,17 @@ func curves() []line {
 	}
 	return []line{
 		{9, []panel{
-			overRate("TTFT", "s", "Time to first token ($figure) of the latest valid step at each rate, on a logarithmic axis: where an arm saturates, "+
+			overRate("TTFT", "s", "Time to first token ($figure) of the latest valid step at each rate, on a logarithmic axis: where an arm "+
+				"saturates, "+
 				"requests wait in its queue and the curve turns upwards. Colour is the number of GPUs, dashes are the batch size",
 				tabulate(withArm(latestStep(ttft, ofArms, `figure="$figure"`)))).log().to(compare),
 			latency("TPOT", tpot, "Time per output token ($figure): it grows with the batch, and no further once the batch is full"),
 		}},
 		{9, []panel{
-			rate("Throughput", throughput, "Requests that completed within the window, per second. Where the curve leaves the diagonal, the arm no longer keeps up"),
-			rate("Goodput", goodput, "Those of them that kept the SLO. Where it falls while throughput holds, the service works and nobody is content"),
+			rate("Throughput", throughput, "Requests that completed within the window, per second. Where the curve leaves the diagonal, the "+
+				"arm no longer keeps up"),
+			rate("Goodput", goodput, "Those of them that kept the SLO. Where it falls while throughput holds, the service works and nobody "+
+				"is content"),
 		}},
 		{9, []panel{
 			latency("E2E", e2e, "Intended time to last token ($figure)"),
@@ -128,19 +132,23 @@ func scaling() []line {
 	over.FieldConfig.Overrides = append(over.FieldConfig.Overrides, override{
 		Matcher: matcher{ID: "byName", Options: "in proportion"},
 		Properties: []property{
-			{"color", color{Mode: "fixed", FixedColor: grey}}, {"custom.lineStyle", lineStyle{Fill: "dash", Dash: []int{10, 6}}},
+			{"color", color{Mode: "fixed", FixedColor: grey}}, {"custom.lineStyle", dashes},
 		},
 	})
 	return []line{{9, []panel{
 		over.fromZero().to(compare),
-		table("Scaling factor and efficiency", "How many times the throughput of the arm with the fewest GPUs and the same batch size: of the most that was completed at any "+
+		table("Scaling factor and efficiency", "How many times the throughput of the arm with the fewest GPUs and the same batch size: of "+
+			"the most that was completed at any "+
 			"rate, and of the capacity that a search found. Efficiency is that over the number of times as many GPUs",
 			[]column{
-				{field: "arm", title: "arm"}, {field: "gpus", title: "GPUs"},
+				{field: "arm", title: "arm"},
+				{field: "gpus", title: "GPUs"},
 				{field: "Value #A", title: "peak", unit: "reqps"},
-				{field: "Value #B", title: "times"}, {field: "Value #C", title: "efficiency", unit: "percentunit"},
+				{field: "Value #B", title: "times"},
+				{field: "Value #C", title: "efficiency", unit: "percentunit"},
 				{field: "Value #D", title: "capacity", unit: "reqps"},
-				{field: "Value #E", title: "times, by capacity"}, {field: "Value #F", title: "efficiency, by capacity", unit: "percentunit"},
+				{field: "Value #E", title: "times, by capacity"},
+				{field: "Value #F", title: "efficiency, by capacity", unit: "percentunit"},
 			},
 			tabulate(withArm(series(peak, ofArms))),
 			tabulate(withArm(series("arm:vllm_prober_"+throughput+":scaling_factor", ofArms))),
@@ -169,7 +177,7 @@ func saturation() []line {
 				tabulate(of("ttft_over_lowest_rate:ratio", `figure="mean"`))).log().decimals(1).to(compare),
 			overRate("Share of TTFT spent in the queue", "percentunit",
 				"How long a request waited in the mean, by Little's law from what the replicas said, over the mean time to first token",
-				tabulate(of("queue_share_of_ttft:ratio"))).between(0, 1).to(replicas),
+				tabulate(of("queue_share_of_ttft:ratio"))).share().to(replicas),
 		}},
 		{8, []panel{
 			matrixTable("Saturated?", "short",
@@ -182,7 +190,8 @@ func saturation() []line {
 			table("Capacity and highest rate within the SLO", "What the latest search of each arm found, and the search before it",
 				[]column{
 					{field: "arm", title: "arm"},
-					{field: "Value #A", title: "capacity", unit: "reqps"}, {field: "Value #B", title: "the search before", unit: "reqps"},
+					{field: "Value #A", title: "capacity", unit: "reqps"},
+					{field: "Value #B", title: "the search before", unit: "reqps"},
 					{field: "Value #C", title: "within the SLO", unit: "reqps"},
 				},
 				tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:latest", ofArms))).maybe(noSearch),
@@ -205,7 +214,8 @@ func energy() []line {
 
 func belief() []line {
 	return []line{{8, []panel{
-		table("Steps that cannot be believed", "The promises that the latest step at a rate did not keep; its latencies and its throughput are withheld",
+		table("Steps that cannot be believed", "The promises that the latest step at a rate did not keep; its latencies and its throughput "+
+			"are withheld",
 			[]column{{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "reason", title: "not kept"}},
 			tabulate(withArm(maxBy(stepLabels+", reason", series("vllm_prober_step_valid", ofArms))+" == 0")).
 				maybe("there is none where all steps are valid")).empty("all steps are valid").to(replicas),
@@ -213,7 +223,8 @@ func belief() []line {
 			[]column{{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "verdict", title: "verdict"}},
 			tabulate(withArm(maxBy(stepLabels+", verdict", series("vllm_prober_batch_size_in_force", ofArms))+" == 1")),
 		).to(replicas),
-		table("Load of others", "Whether the replicas did work for others during the latest step at a rate, which took slots and time from the measured requests",
+		table("Load of others", "Whether the replicas did work for others during the latest step at a rate, which took slots and time from "+
+			"the measured requests",
 			[]column{
 				{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "verdict", title: "verdict"},
 			},

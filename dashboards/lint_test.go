@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"vllm_prober/alerts"
@@ -38,7 +37,7 @@ func readVocabulary(t *testing.T) vocabulary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range strings.Split(string(text), "\n## ") {
+	for part := range strings.SplitSeq(string(text), "\n## ") {
 		for _, m := range row.FindAllStringSubmatch(part, -1) {
 			name, kind, column, meaning := m[1], m[2], m[3], m[4]
 			v.kinds[name] = kind
@@ -102,7 +101,7 @@ func lint(d dashboard, v vocabulary) []string {
 	titles := map[string]bool{}
 	for _, p := range d.Panels {
 		if titles[p.Title] {
-			l.report(p.Title, "another panel has this title")
+			l.reportf(p.Title, "another panel has this title")
 		}
 		titles[p.Title] = true
 		l.panel(p)
@@ -112,18 +111,18 @@ func lint(d dashboard, v vocabulary) []string {
 	}
 	for _, variable := range d.Templating.List {
 		if variable.Description == "" || variable.Label == "" {
-			l.report("variable "+variable.Name, "has no label or no description")
+			l.reportf("variable "+variable.Name, "has no label or no description")
 		}
 		if variable.Type == "query" && *variable.Datasource != prometheus {
-			l.report("variable "+variable.Name, "has the data source %q", variable.Datasource.UID)
+			l.reportf("variable "+variable.Name, "has the data source %q", variable.Datasource.UID)
 		}
 	}
 	for _, a := range d.Annotations.List {
 		if a.Datasource != prometheus {
-			l.report("annotation "+a.Name, "has the data source %q", a.Datasource.UID)
+			l.reportf("annotation "+a.Name, "has the data source %q", a.Datasource.UID)
 		}
 		if a.Target.Expr != a.Expr {
-			l.report("annotation "+a.Name, "asks for two different things")
+			l.reportf("annotation "+a.Name, "asks for two different things")
 		}
 	}
 	l.grid()
@@ -136,7 +135,7 @@ type linter struct {
 	problems   []string
 }
 
-func (l *linter) report(where, format string, args ...any) {
+func (l *linter) reportf(where, format string, args ...any) {
 	l.problems = append(l.problems, l.dashboard.Title+": "+where+": "+fmt.Sprintf(format, args...))
 }
 
@@ -148,33 +147,33 @@ var (
 
 func (l *linter) panel(p panel) {
 	if p.Title == "" {
-		l.report(fmt.Sprintf("panel %d", p.ID), "has no title")
+		l.reportf(fmt.Sprintf("panel %d", p.ID), "has no title")
 	}
 	if p.Type == "row" {
 		return
 	}
 	if p.Description == "" {
-		l.report(p.Title, "has no description")
+		l.reportf(p.Title, "has no description")
 	}
 	if p.FieldConfig.Defaults.Unit == "" {
-		l.report(p.Title, "has no unit")
+		l.reportf(p.Title, "has no unit")
 	}
 	if len(p.Links) == 0 {
-		l.report(p.Title, "has no link")
+		l.reportf(p.Title, "has no link")
 	}
 	if len(p.Targets) == 0 {
-		l.report(p.Title, "has no query")
+		l.reportf(p.Title, "has no query")
 	}
 	if *p.Datasource != prometheus {
-		l.report(p.Title, "has the data source %q", p.Datasource.UID)
+		l.reportf(p.Title, "has the data source %q", p.Datasource.UID)
 	}
 	style, err := json.Marshal([]any{p.FieldConfig, p.Options})
 	if err != nil {
-		l.report(p.Title, "%v", err)
+		l.reportf(p.Title, "%v", err)
 	}
 	for _, c := range anyColour.FindAllString(string(style), -1) {
 		if !slices.Contains(palette, c) {
-			l.report(p.Title, "has the colour %s, which is not of the palette", c)
+			l.reportf(p.Title, "has the colour %s, which is not of the palette", c)
 		}
 	}
 	for _, t := range p.Targets {
@@ -185,22 +184,22 @@ func (l *linter) panel(p panel) {
 
 func (l *linter) target(p panel, t target) {
 	if t.Datasource != prometheus {
-		l.report(p.Title, "query %s has the data source %q", t.RefID, t.Datasource.UID)
+		l.reportf(p.Title, "query %s has the data source %q", t.RefID, t.Datasource.UID)
 	}
 	if t.Instant == t.Range {
-		l.report(p.Title, "query %s is to be either instant or over a range", t.RefID)
+		l.reportf(p.Title, "query %s is to be either instant or over a range", t.RefID)
 	}
 	if tabular := p.Type == "table" || p.Type == "trend"; tabular != (t.Format == "table") || tabular && !t.Instant {
-		l.report(p.Title, "query %s has the format %s, which a panel of the type %s cannot show", t.RefID, t.Format, p.Type)
+		l.reportf(p.Title, "query %s has the format %s, which a panel of the type %s cannot show", t.RefID, t.Format, p.Type)
 	}
 	if t.Format == "time_series" && t.LegendFormat == "" {
-		l.report(p.Title, "query %s has no legend", t.RefID)
+		l.reportf(p.Title, "query %s has no legend", t.RefID)
 	}
 	for _, m := range ofLegend.FindAllStringSubmatch(t.LegendFormat, -1) {
 		l.label(p.Title, t.Expr, m[1])
 	}
 	if t.rows == "" || (t.rows == Maybe) != (t.why != "") {
-		l.report(p.Title, "query %s does not say when it has rows", t.RefID)
+		l.reportf(p.Title, "query %s does not say when it has rows", t.RefID)
 	}
 }
 
@@ -239,7 +238,7 @@ func (l *linter) columns(p panel) {
 		}
 	}
 	if o, ok := p.Options.(trendOptions); ok && !fields[o.XField] {
-		l.report(p.Title, "has no column %q to draw over", o.XField)
+		l.reportf(p.Title, "has no column %q to draw over", o.XField)
 	}
 }
 
@@ -248,7 +247,7 @@ func (l *linter) label(where, expr, name string) {
 	if l.vocabulary.hasLabel(name) || strings.Contains(expr, fmt.Sprintf("%q", name)) {
 		return
 	}
-	l.report(where, "there is no label %q", name)
+	l.reportf(where, "there is no label %q", name)
 }
 
 func (l *linter) expression(q Query) {
@@ -264,12 +263,12 @@ func (l *linter) expression(q Query) {
 	}
 	text, err := values.replace(q.Expr)
 	if err != nil {
-		l.report(q.Panel, "query %s: %v", q.RefID, err)
+		l.reportf(q.Panel, "query %s: %v", q.RefID, err)
 		return
 	}
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
 	if err != nil {
-		l.report(q.Panel, "query %s: %v", q.RefID, err)
+		l.reportf(q.Panel, "query %s: %v", q.RefID, err)
 		return
 	}
 	isVariable := strings.HasPrefix(q.Panel, "variable ")
@@ -279,7 +278,7 @@ func (l *linter) expression(q Query) {
 			l.selector(q, n, path, isVariable)
 		case *parser.MatrixSelector:
 			if !slices.Contains(ranges, n.Range) {
-				l.report(q.Panel, "query %s looks back over %s; allowed: $__rate_interval and $__range", q.RefID, n.Range)
+				l.reportf(q.Panel, "query %s looks back over %s; allowed: $__rate_interval and $__range", q.RefID, n.Range)
 			}
 		case *parser.AggregateExpr:
 			for _, name := range n.Grouping {
@@ -304,12 +303,12 @@ func (l *linter) selector(q Query, s *parser.VectorSelector, path []parser.Node,
 		}
 	}
 	if kind == "" {
-		l.report(q.Panel, "query %s asks for %s, which there is not", q.RefID, s.Name)
+		l.reportf(q.Panel, "query %s asks for %s, which there is not", q.RefID, s.Name)
 		return
 	}
 	for _, m := range s.LabelMatchers {
-		if m.Name != labels.MetricName && m.Name != "le" && !slices.Contains(l.vocabulary.labels[base], m.Name) {
-			l.report(q.Panel, "query %s asks %s for the label %q, which it has not", q.RefID, s.Name, m.Name)
+		if m.Name != "__name__" && m.Name != "le" && !slices.Contains(l.vocabulary.labels[base], m.Name) {
+			l.reportf(q.Panel, "query %s asks %s for the label %q, which it has not", q.RefID, s.Name, m.Name)
 		}
 	}
 	if kind != "counter" && kind != "histogram" || isVariable {
@@ -320,7 +319,7 @@ func (l *linter) selector(q Query, s *parser.VectorSelector, path []parser.Node,
 			return
 		}
 	}
-	l.report(q.Panel, "query %s takes %s, a %s, without rate or increase", q.RefID, s.Name, kind)
+	l.reportf(q.Panel, "query %s takes %s, a %s, without rate or increase", q.RefID, s.Name, kind)
 }
 
 // grid checks that panels neither overlap nor leave the grid or holes in it.
@@ -330,12 +329,12 @@ func (l *linter) grid() {
 	for _, p := range l.dashboard.Panels {
 		g := p.GridPos
 		if g.X < 0 || g.X+g.W > columns || g.W < 1 || g.H < 1 {
-			l.report(p.Title, "lies outside the grid: %+v", g)
+			l.reportf(p.Title, "lies outside the grid: %+v", g)
 		}
 		for x := g.X; x < g.X+g.W; x++ {
 			for y := g.Y; y < g.Y+g.H; y++ {
 				if other, overlaps := taken[[2]int{x, y}]; overlaps {
-					l.report(p.Title, "lies over %q", other)
+					l.reportf(p.Title, "lies over %q", other)
 				}
 				taken[[2]int{x, y}] = p.Title
 				height = max(height, y+1)
@@ -343,7 +342,7 @@ func (l *linter) grid() {
 		}
 	}
 	if len(taken) < columns*height && len(l.problems) == 0 {
-		l.report("grid", "has %d holes", columns*height-len(taken))
+		l.reportf("grid", "has %d holes", columns*height-len(taken))
 	}
 }
 

@@ -35,26 +35,12 @@ type graphCustom struct {
 	ShowPoints        string             `json:"showPoints"`
 	PointSize         int                `json:"pointSize"`
 	SpanNulls         bool               `json:"spanNulls"`
-	AxisLabel         string             `json:"axisLabel,omitempty"`
-	AxisSoftMin       *float64           `json:"axisSoftMin,omitempty"`
-	AxisSoftMax       *float64           `json:"axisSoftMax,omitempty"`
 	ScaleDistribution *scaleDistribution `json:"scaleDistribution,omitempty"`
-	ThresholdsStyle   *thresholdsStyle   `json:"thresholdsStyle,omitempty"`
-	Stacking          *stacking          `json:"stacking,omitempty"`
 }
 
 type scaleDistribution struct {
 	Type string `json:"type"`
 	Log  int    `json:"log,omitempty"`
-}
-
-type thresholdsStyle struct {
-	Mode string `json:"mode"`
-}
-
-type stacking struct {
-	Mode  string `json:"mode"`
-	Group string `json:"group"`
 }
 
 type lineStyle struct {

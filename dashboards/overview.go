@@ -70,17 +70,18 @@ func slower() []line {
 	return []line{
 		{5, []panel{
 			stat("Slower than yesterday?", "percentunit",
-				fmt.Sprintf("The heartbeat's median of the last hour against the same hour a day ago: no below +%.0f%%, a little below +%.0f%%, else yes", 100*little, 100*much), yesterday()...).
-				words(words...).limits(colours).empty("no yesterday yet").wide(2).to(compare),
+				fmt.Sprintf("The heartbeat's median of the last hour against the same hour a day ago: no below +%.0f%%, a little below "+
+					"+%.0f%%, else yes", 100*little, 100*much), yesterday()...).
+				words(words...).limits(colours).empty("no yesterday yet").to(compare),
 			stat("Change since yesterday", "percentunit",
-				"The same in per cent: above 0 is slower", yesterday()...).limits(colours).decimals(1).empty("no yesterday yet").wide(2).to(compare),
+				"The same in per cent: above 0 is slower", yesterday()...).limits(colours).decimals(1).empty("no yesterday yet").to(compare),
 			stat("Change to the last 7 days", "percentunit",
 				"The heartbeat's median of the last hour against its median of seven days: above 0 is slower",
 				now(toBaseline(ttft), "TTFT"), now(toBaseline(tpot), "TPOT"),
-			).limits(colours).decimals(1).empty("no baseline yet").wide(2).to(compare),
+			).limits(colours).decimals(1).empty("no baseline yet").to(compare),
 			stat("Firing alerts", "short", "How many alerts of the prober's rules fire now",
 				now(`count(ALERTS{alertname=~"VLLM.+",alertstate="firing"}) or vector(0)`, "alerts")).
-				limits(steps(good, from(1, bad))).wide(2).to(replicas),
+				limits(steps(good, from(1, bad))).to(replicas),
 		}},
 		{10, []panel{
 			heatmap("Heartbeat: TTFT", "s",
@@ -119,7 +120,7 @@ func dashed(refIDs ...string) []override {
 	var styles []override
 	for _, refID := range refIDs {
 		styles = append(styles, override{
-			Matcher: matcher{ID: "byFrameRefID", Options: refID}, Properties: []property{{"custom.lineStyle", lineStyle{Fill: "dash", Dash: []int{10, 6}}}},
+			Matcher: matcher{ID: "byFrameRefID", Options: refID}, Properties: []property{{"custom.lineStyle", dashes}},
 		})
 	}
 	return styles
@@ -136,14 +137,18 @@ func bearing() []line {
 				now("sort("+headroom+")", "{{target}}, {{resource}}")).
 				limits(steps(bad, from(least, warning), from(2*least, good))).decimals(0).to(replicas),
 			timeSeries("Headroom over time", "percentunit", "The same over time",
-				ask(headroom, "{{target}}, {{resource}}")).between(0, 1).wide(2).to(replicas),
+				ask(headroom, "{{target}}, {{resource}}")).share().wide().to(replicas),
 		}},
 		{7, []panel{
-			table("What each arm can do", "The most that the probe's latest run saw each arm complete, within the SLO and at all, and what its latest search found",
+			table("What each arm can do", "The most that the probe's latest run saw each arm complete, within the SLO and at all, and what "+
+				"its latest search found",
 				[]column{
-					{field: "arm", title: "arm"}, {field: "Value #A", title: "peak throughput", unit: "reqps"},
-					{field: "Value #B", title: "peak goodput", unit: "reqps"}, {field: "Value #C", title: "capacity", unit: "reqps"},
-					{field: "Value #D", title: "capacity before", unit: "reqps"}, {field: "Value #E", title: "within the SLO", unit: "reqps"},
+					{field: "arm", title: "arm"},
+					{field: "Value #A", title: "peak throughput", unit: "reqps"},
+					{field: "Value #B", title: "peak goodput", unit: "reqps"},
+					{field: "Value #C", title: "capacity", unit: "reqps"},
+					{field: "Value #D", title: "capacity before", unit: "reqps"},
+					{field: "Value #E", title: "within the SLO", unit: "reqps"},
 					{field: "Value #F", title: "change of capacity to 7 days", unit: "percentunit"},
 				},
 				tabulate(withArm(capacity(throughput+":peak"))), tabulate(withArm(capacity(goodput+":peak"))),
@@ -167,26 +172,34 @@ func runs() []line {
 		{7, []panel{
 			table("Last runs", "When each probe last succeeded and will run next, and how its runs ended within the time range",
 				[]column{
-					{field: "probe", title: "probe"}, {field: "Value #A", title: "last success", unit: "dateTimeFromNow"},
-					{field: "Value #B", title: "took", unit: "s"}, {field: "Value #C", title: "next", unit: "dateTimeFromNow"},
-					{field: "Value #D", title: "succeeded"}, {field: "Value #E", title: "did not"}, {field: "Value #F", title: "left out"},
+					{field: "probe", title: "probe"},
+					{field: "Value #A", title: "last success", unit: "dateTimeFromNow"},
+					{field: "Value #B", title: "took", unit: "s"},
+					{field: "Value #C", title: "next", unit: "dateTimeFromNow"},
+					{field: "Value #D", title: "succeeded"},
+					{field: "Value #E", title: "did not"},
+					{field: "Value #F", title: "left out"},
 				},
 				tabulate("1000 * "+maxBy("probe", "vllm_prober_run_last_success_timestamp_seconds > 0")),
 				tabulate(maxBy("probe", "vllm_prober_run_last_duration_seconds")),
 				tabulate("1000 * "+maxBy("probe", "vllm_prober_run_next_timestamp_seconds < Inf")),
 				tabulate(ended(`result="success"`)), tabulate(ended(`result!="success"`)),
 				tabulate(sumBy("probe", "increase(vllm_prober_runs_skipped_total[$__range])")),
-			).decimals(0).wide(2).to(ladder),
+			).decimals(0).wide().to(ladder),
 			states("Runs under way", "When each probe's runs were", []mapping{word("1", "run", blue), word("0", "none", grey)},
 				ask(maxBy("probe", "vllm_prober_run_active"), "{{probe}}")).to(ladder),
 		}},
 		{7, []panel{
-			table("Steps that cannot be believed", "The promises that the latest step of a probe at a rate did not keep; its latencies and its throughput are withheld",
+			table("Steps that cannot be believed", "The promises that the latest step of a probe at a rate did not keep; its latencies and "+
+				"its throughput are withheld",
 				[]column{
-					{field: "probe", title: "probe"}, {field: "arm", title: "arm"}, {field: "request_rate", title: "offered", unit: "reqps"},
+					{field: "probe", title: "probe"},
+					{field: "arm", title: "arm"},
+					{field: "request_rate", title: "offered", unit: "reqps"},
 					{field: "reason", title: "not kept"},
 				},
-				tabulate(withArm(maxBy("probe, "+stepLabels+", reason", series("vllm_prober_step_valid", `target=~"$target"`))+" == 0")).maybe(allIsWell)).
+				tabulate(withArm(maxBy("probe, "+stepLabels+", reason", series("vllm_prober_step_valid",
+					`target=~"$target"`))+" == 0")).maybe(allIsWell)).
 				empty("all steps are valid").to(ladder),
 			timeSeries("Load that the prober makes", "reqps", "The request rate that each probe offers at the moment",
 				ask(sumBy("probe, target", series("vllm_prober_offered_request_rate", `target=~"$target"`)), "{{probe}} at {{target}}")).
@@ -199,12 +212,18 @@ func whatFires() []line {
 	return []line{{9, []panel{
 		table("Alerts", "The alerts of the prober's rules that fire or are about to. alerts/runbook.md says of each what it means and what to do",
 			[]column{
-				{field: "alertname", title: "alert"}, {field: "alertstate", title: "state"}, {field: "severity", title: "severity"},
-				{field: "probe", title: "probe"}, {field: "target", title: "target"}, {field: "gpus", title: "GPUs"},
-				{field: "batch_size", title: "batch size"}, {field: "request_rate", title: "offered", unit: "reqps"},
-				{field: "replica", title: "replica"}, {field: "uuid", title: "GPU"},
+				{field: "alertname", title: "alert"},
+				{field: "alertstate", title: "state"},
+				{field: "severity", title: "severity"},
+				{field: "probe", title: "probe"},
+				{field: "target", title: "target"},
+				{field: "gpus", title: "GPUs"},
+				{field: "batch_size", title: "batch size"},
+				{field: "request_rate", title: "offered", unit: "reqps"},
+				{field: "replica", title: "replica"},
+				{field: "uuid", title: "GPU"},
 			},
-			tabulate(`ALERTS{alertname=~"VLLM.+"}`).maybe(allIsWell)).empty("no alert").wide(2).to(replicas),
+			tabulate(`ALERTS{alertname=~"VLLM.+"}`).maybe(allIsWell)).empty("no alert").wide().to(replicas),
 		states("Alerts over time", "When each alert was firing", []mapping{word("1", "fires", bad)},
 			ask(maxBy("alertname", `ALERTS{alertname=~"VLLM.+",alertstate="firing"}`), "{{alertname}}").maybe(allIsWell)).
 			empty("no alert").to(replicas),

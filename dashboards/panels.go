@@ -234,9 +234,9 @@ func (p panel) inOrder(titles ...string) panel {
 	return p
 }
 
-// wide gives a panel n shares of its line's width.
-func (p panel) wide(n int) panel {
-	p.GridPos.W = n
+// wide gives a panel two shares of its line's width.
+func (p panel) wide() panel {
+	p.GridPos.W = 2
 	return p
 }
 
@@ -253,9 +253,10 @@ func (p panel) log() panel {
 	return p.with(func(d *fieldDefaults) { d.Custom = custom })
 }
 
-// between sets the least and the greatest value of the axis.
-func (p panel) between(least, greatest float64) panel {
-	return p.with(func(d *fieldDefaults) { d.Min, d.Max = &least, &greatest })
+// share lets the axis go from 0 to 1, or 100%.
+func (p panel) share() panel {
+	all := 1.0
+	return p.with(func(d *fieldDefaults) { d.Min, d.Max = new(float64), &all })
 }
 
 // fromZero lets the axis begin at 0.

@@ -41,14 +41,19 @@ func ofTheReplicas() []line {
 	sumOfEngines := func(name string) string { return sumBy(perReplica, maxBy(perReplica+", engine", replica(name))) }
 	return []line{
 		{8, []panel{
-			states("Are the replicas well?", "For each replica: whether /health answered 200, /v1/models listed the model, /metrics were a vLLM engine's, "+
+			states("Are the replicas well?", "For each replica: whether /health answered 200, /v1/models listed the model, /metrics were a "+
+				"vLLM engine's, "+
 				"and whether the engine makes tokens for the probes. A wedged engine is well in health and not in stream",
 				[]mapping{word("1", "well", blue), word("0", "not", bad)},
-				ask(minBy(perReplica+", check", replica("up")), "{{check}} {{replica}}")).wide(2).to(overview),
+				ask(minBy(perReplica+", check", replica("up")), "{{check}} {{replica}}")).wide().to(overview),
 			table("What runs", "Model, release and size of each replica",
 				[]column{
-					{field: "target", title: "target"}, {field: "replica", title: "replica"}, {field: "model", title: "model"}, {field: "version", title: "vLLM"},
-					{field: "max_model_len", title: "longest context"}, {field: "kv_cache_tokens", title: "KV cache tokens"},
+					{field: "target", title: "target"},
+					{field: "replica", title: "replica"},
+					{field: "model", title: "model"},
+					{field: "version", title: "vLLM"},
+					{field: "max_model_len", title: "longest context"},
+					{field: "kv_cache_tokens", title: "KV cache tokens"},
 				},
 				tabulate(maxBy(perReplica+", model, version, max_model_len, kv_cache_tokens", replica("info")))).to(ladder),
 		}},
@@ -58,15 +63,16 @@ func ofTheReplicas() []line {
 			timeSeries("Requests waiting", "short", "Requests in the queue, of all traffic: lastingly above 0, the replica is saturated",
 				ask(sumOfEngines("requests_waiting"), "{{replica}}")).fromZero().to(ladder),
 			timeSeries("KV cache in use", "percentunit", "Share of the KV cache in use, of the fullest engine",
-				ask(maxBy(perReplica, replica("kv_cache_usage_ratio")), "{{replica}}")).between(0, 1).to(ladder),
+				ask(maxBy(perReplica, replica("kv_cache_usage_ratio")), "{{replica}}")).share().to(ladder),
 		}},
 		{8, []panel{
 			timeSeries("Preemptions", "reqps", "Requests that lost their slot for want of KV cache, per second",
 				ask(perSecond("preemptions_total"), "{{replica}}")).fromZero().to(ladder),
-			timeSeries("Prefix cache hits", "percentunit", "Share of the tokens that the prefix cache was asked for which it held; nothing while it is asked for none",
+			timeSeries("Prefix cache hits", "percentunit", "Share of the tokens that the prefix cache was asked for which it held; nothing "+
+				"while it is asked for none",
 				ask(perSecond("prefix_cache_hits_total")+" / ("+perSecond("prefix_cache_queries_total")+" > 0)", "{{replica}}").
 					maybe("nothing asked the prefix cache"),
-				ask(maxBy(perReplica, replica("prefix_cache_hit_ratio")), "{{replica}}").maybe("only V0 engines say this")).between(0, 1).to(ladder),
+				ask(maxBy(perReplica, replica("prefix_cache_hit_ratio")), "{{replica}}").maybe("only V0 engines say this")).share().to(ladder),
 			timeSeries("Since the replica was asked", "s", "How long ago each replica was last asked for its metrics",
 				ask("time() - "+maxBy(perReplica, replica("last_reading_timestamp_seconds")), "{{replica}}")).fromZero().to(overview),
 		}},
@@ -86,8 +92,8 @@ func gpuValue(name string) string {
 }
 
 // gpuRate is a counter's increase per second, with the GPUs' names.
-func gpuRate(name string, matchers ...string) string {
-	return gpu(maxBy("uuid", "rate("+series("vllm_prober_gpu_"+name, append([]string{ofGPUs}, matchers...)...)+"[$__rate_interval])"))
+func gpuRate(name string) string {
+	return gpu(maxBy("uuid", "rate("+series("vllm_prober_gpu_"+name, ofGPUs)+"[$__rate_interval])"))
 }
 
 func gpusAtWork() []line {
@@ -96,9 +102,14 @@ func gpusAtWork() []line {
 		{8, []panel{
 			table("GPUs", "The GPUs, what they serve, and their driver",
 				[]column{
-					{field: "index", title: "index"}, {field: "name", title: "name"}, {field: "uuid", title: "UUID"},
-					{field: "target", title: "target"}, {field: "replica", title: "replica"},
-					{field: "driver_version", title: "driver"}, {field: "cuda_version", title: "CUDA"}, {field: "pci_bus_id", title: "PCI bus"},
+					{field: "index", title: "index"},
+					{field: "name", title: "name"},
+					{field: "uuid", title: "UUID"},
+					{field: "target", title: "target"},
+					{field: "replica", title: "replica"},
+					{field: "driver_version", title: "driver"},
+					{field: "cuda_version", title: "CUDA"},
+					{field: "pci_bus_id", title: "PCI bus"},
 				},
 				tabulate(maxBy("uuid, index, name, driver_version, cuda_version, pci_bus_id", series("vllm_prober_gpu_info", ofGPUs))),
 				tabulate(maxBy("uuid, target, replica", series("vllm_prober_replica_gpu_info", ofGPUs, ofReplicas))).
@@ -106,14 +117,16 @@ func gpusAtWork() []line {
 		}},
 		{8, []panel{
 			timeSeries("Utilization", "percentunit", "Share of the time in which a kernel ran; 100% says nothing of how full the GPU is",
-				ask(gpuValue("utilization_ratio"), nameOfGPU)).between(0, 1).to(ladder),
-			timeSeries("SMs, tensor cores and DRAM", "percentunit", "Share of the time in which each was at work: decoding is bounded by the memory's bandwidth (DRAM). From Hopper on",
-				ask(gpuValue("sm_active_ratio"), "SMs "+nameOfGPU).maybe(someGPUs), ask(gpuValue("tensor_active_ratio"), "tensor "+nameOfGPU).maybe(someGPUs),
+				ask(gpuValue("utilization_ratio"), nameOfGPU)).share().to(ladder),
+			timeSeries("SMs, tensor cores and DRAM", "percentunit", "Share of the time in which each was at work: decoding is bounded by "+
+				"the memory's bandwidth (DRAM). From Hopper on",
+				ask(gpuValue("sm_active_ratio"), "SMs "+nameOfGPU).maybe(someGPUs), ask(gpuValue("tensor_active_ratio"),
+					"tensor "+nameOfGPU).maybe(someGPUs),
 				ask(gpuValue("dram_active_ratio"), "DRAM "+nameOfGPU).maybe(someGPUs)).
-				between(0, 1).styled(fixedColours("A", "B", "C")...).to(ladder),
+				share().styled(fixedColours("A", "B", "C")...).to(ladder),
 			timeSeries("Memory in use", "percentunit", "Used and reserved memory over all",
 				ask(gpu(maxBy("uuid", series("vllm_prober_gpu_memory_used_bytes", ofGPUs))+" / "+
-					maxBy("uuid", series("vllm_prober_gpu_memory_total_bytes", ofGPUs))), nameOfGPU)).between(0, 1).to(ladder),
+					maxBy("uuid", series("vllm_prober_gpu_memory_total_bytes", ofGPUs))), nameOfGPU)).share().to(ladder),
 		}},
 		{8, []panel{
 			timeSeries("Power", "watt", "Power averaged over a second, and dashed the limit in force",
@@ -135,7 +148,8 @@ func gpusAtWork() []line {
 				ask(gpuRate("pcie_received_bytes_total"), "received "+nameOfGPU).maybe(someGPUs)).fromZero().styled(dashed("B")...).to(ladder),
 			timeSeries("Energy by target", "watt", "What the GPUs that serve each target used, by their energy counters",
 				ask(sumBy("target", maxBy("uuid", "rate("+series("vllm_prober_gpu_energy_joules_total", ofGPUs)+"[$__rate_interval])")+
-					" * on (uuid) group_right () "+maxBy("uuid, target, replica", series("vllm_prober_replica_gpu_info", ofGPUs, ofReplicas))), "{{target}}").
+					" * on (uuid) group_right () "+maxBy("uuid, target, replica", series("vllm_prober_replica_gpu_info", ofGPUs,
+					ofReplicas))), "{{target}}").
 					maybe("only where it is known which GPU serves which replica")).fromZero().to(ladder),
 		}},
 	}
@@ -151,25 +165,37 @@ func gpusInTrouble() []line {
 			states("Do the GPUs answer?", "Whether each GPU that was there before still does",
 				[]mapping{word("1", "answers", blue), word("0", "lost", bad)},
 				ask(gpu(minBy("uuid", series("vllm_prober_gpu_up", ofGPUs))), nameOfGPU)).to(overview),
-			timeSeries("What holds the clocks down", "percentunit", "Share of the time in which each reason held a GPU's clocks down: of the GPU that it held most",
-				ask(maxBy("reason", "rate("+series("vllm_prober_gpu_clock_event_seconds_total", ofGPUs)+"[$__rate_interval])"), "{{reason}}").maybe(seldom)).
-				fromZero().wide(2).to(ladder),
+			timeSeries("What holds the clocks down", "percentunit", "Share of the time in which each reason held a GPU's clocks down: of "+
+				"the GPU that it held most",
+				ask(maxBy("reason", "rate("+series("vllm_prober_gpu_clock_event_seconds_total", ofGPUs)+"[$__rate_interval])"),
+					"{{reason}}").maybe(seldom)).
+				fromZero().wide().to(ladder),
 		}},
 		{7, []panel{
-			table("Errors within the time range", "XID errors, uncorrected and corrected errors of memory, rows of memory replaced, packets that PCIe had to send again",
+			table("Errors within the time range", "XID errors, uncorrected and corrected errors of memory, rows of memory replaced, packets "+
+				"that PCIe had to send again",
 				[]column{
-					{field: "index", title: "index"}, {field: "name", title: "name"}, {field: "uuid", title: "UUID"},
-					{field: "Value #A", title: "XID"}, {field: "Value #B", title: "ECC uncorrected"}, {field: "Value #C", title: "ECC corrected"},
-					{field: "Value #D", title: "rows replaced"}, {field: "Value #E", title: "PCIe replays"},
+					{field: "index", title: "index"},
+					{field: "name", title: "name"},
+					{field: "uuid", title: "UUID"},
+					{field: "Value #A", title: "XID"},
+					{field: "Value #B", title: "ECC uncorrected"},
+					{field: "Value #C", title: "ECC corrected"},
+					{field: "Value #D", title: "rows replaced"},
+					{field: "Value #E", title: "PCIe replays"},
 				},
 				tabulate(within("xid_errors_total")).maybe(seldom), tabulate(within("ecc_errors_total", `type="uncorrected"`)).maybe(seldom),
 				tabulate(within("ecc_errors_total", `type="corrected"`)).maybe(seldom), tabulate(within("remapped_rows_total")).maybe(seldom),
 				tabulate(within("pcie_replays_total")).maybe(seldom),
 			).decimals(0).limits(steps(plainText, from(0.5, warning))).to(overview),
-			table("Rows of memory", "Whether rows wait for a reset of the GPU to be replaced (1), and whether replacing one has failed (1): then the GPU must go",
+			table("Rows of memory", "Whether rows wait for a reset of the GPU to be replaced (1), and whether replacing one has failed (1): "+
+				"then the GPU must go",
 				[]column{
-					{field: "index", title: "index"}, {field: "name", title: "name"}, {field: "uuid", title: "UUID"},
-					{field: "Value #A", title: "pending"}, {field: "Value #B", title: "failed"},
+					{field: "index", title: "index"},
+					{field: "name", title: "name"},
+					{field: "uuid", title: "UUID"},
+					{field: "Value #A", title: "pending"},
+					{field: "Value #B", title: "failed"},
 				},
 				tabulate(gpuValue("row_remap_pending")).maybe(seldom), tabulate(gpuValue("row_remap_failure")).maybe(seldom),
 			).decimals(0).limits(steps(plainText, from(0.5, warning))).to(overview),
@@ -187,7 +213,8 @@ func theProber() []line {
 			ask(lag, "{{probe}}").maybe("nothing is drawn while no probe sends")).fromZero().to(ladder),
 		timeSeries("Collections", "s", "How long the latest collection of GPUs and replicas took",
 			ask(maxBy("collector", "vllm_prober_collector_duration_seconds"), "{{collector}}")).fromZero().to(overview),
-		stat("Did they get all?", "short", "Whether the collectors got all that they asked for, and whether the latest reload of the configuration succeeded",
+		stat("Did they get all?", "short", "Whether the collectors got all that they asked for, and whether the latest reload of the "+
+			"configuration succeeded",
 			now("sort("+minBy("collector", "vllm_prober_collector_success")+")", "{{collector}}"),
 			now("min(vllm_prober_config_last_reload_successful)", "configuration")).
 			words(word("1", "yes", good), word("0", "no", bad)).to(overview),
