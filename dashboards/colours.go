@@ -1,6 +1,10 @@
 package dashboards
 
-import "fmt"
+import (
+	"fmt"
+
+	"vllm_prober/alerts"
+)
 
 // The colours are those of Okabe and Ito, which people with any of the common
 // kinds of colour blindness can tell apart, without the yellow that is too pale
@@ -60,6 +64,18 @@ func fixedColours(refIDs ...string) []override {
 // steps are thresholds: the first colour below the first limit, and so on.
 func steps(first string, rest ...threshold) *thresholds {
 	return &thresholds{Mode: "absolute", Steps: append([]threshold{{Color: first}}, rest...)}
+}
+
+// worseHigher and worseLower colour a change in per cent that is as large as what
+// the alerts take for a regression, or an improvement of that size.
+func worseHigher() *thresholds {
+	limit := 100 * alerts.Default().MinChange
+	return steps(good, from(-limit, plainText), from(limit, bad))
+}
+
+func worseLower() *thresholds {
+	limit := 100 * alerts.Default().MinChange
+	return steps(bad, from(-limit, plainText), from(limit, good))
 }
 
 // from is the threshold from which on a colour holds.

@@ -50,14 +50,12 @@ func sideBySide(name string, a of, otherName string, b of) []line {
 	list := func(what, unit, metric string, worse *thresholds, matchers ...string) panel {
 		changed := labelled("100 * ("+a(metric, matchers...)+" / "+b(metric, matchers...)+" - 1)", "side", "change")
 		return matrixTable(title(what)+" in figures", unit, "The same as figures, and the change from "+otherName+" to "+name+
-			"; it is coloured from 5% on", "side", tabulate(either(both(metric, matchers...), changed))).decimals(2).styled(override{
+			"; it is coloured where it is as large as what the alerts take for a regression", "side", tabulate(either(both(metric,
+				matchers...), changed))).decimals(2).styled(override{
 			Matcher:    matcher{ID: "byName", Options: "change"},
 			Properties: []property{{"unit", "percent"}, {"decimals", 1}, {"thresholds", worse}},
 		}).inOrder(name, otherName, "change").to(ladder)
 	}
-	const limit = 5.0
-	higherIsWorse := steps(good, from(-limit, plainText), from(limit, bad))
-	lowerIsWorse := steps(bad, from(-limit, plainText), from(limit, good))
 	const figure = `figure="$figure"`
 	return []line{
 		{8, []panel{
@@ -67,8 +65,8 @@ func sideBySide(name string, a of, otherName string, b of) []line {
 			curve("Goodput", "reqps", goodput, "Requests within the SLO per second over the offered rate").fromZero(),
 		}},
 		{8, []panel{
-			list("TTFT", "s", ttft, higherIsWorse, figure), list("TPOT", "s", tpot, higherIsWorse, figure),
-			list("Throughput", "reqps", throughput, lowerIsWorse), list("Goodput", "reqps", goodput, lowerIsWorse),
+			list("TTFT", "s", ttft, worseHigher(), figure), list("TPOT", "s", tpot, worseHigher(), figure),
+			list("Throughput", "reqps", throughput, worseLower()), list("Goodput", "reqps", goodput, worseLower()),
 		}},
 	}
 }

@@ -35,6 +35,7 @@ func ladderBoard() board {
 	b.sections = []section{
 		{"Curves over the offered request rate, latest run", curves()},
 		{"Batch sizes", batchSizes()},
+		{"Arms against the first one", againstFirstArm()},
 		{"Scaling", scaling()},
 		{"Saturation", saturation()},
 		{"Energy", energy()},
@@ -99,24 +100,37 @@ func batchSizes() []line {
 			Properties: []property{{"unit", "percent"}, {"decimals", 1}, {"thresholds", worse}},
 		}).to(compare)
 	}
-	const limit = 5.0
-	higherIsWorse := steps(good, from(-limit, plainText), from(limit, bad))
-	lowerIsWorse := steps(bad, from(-limit, plainText), from(limit, good))
 	return []line{
 		{9, []panel{
 			report("Throughput by batch size", "reqps", throughput,
 				"Throughput of each arm at each rate, and its change to the arm of as many GPUs with the smallest batch size. "+
-					"A change is coloured from 5% on; one run cannot say what part of it is chance", lowerIsWorse),
+					"A change is coloured where it is as large as what the alerts take for a regression; one run cannot say what part of it " +
+						"is chance", worseLower()),
 		}},
 		{9, []panel{
 			report("Mean TTFT by batch size", "s", ttft,
-				"Mean time to first token, and its change to the arm of as many GPUs with the smallest batch size", higherIsWorse, `figure="mean"`),
+				"Mean time to first token, and its change to the arm of as many GPUs with the smallest batch size", worseHigher(), `figure="mean"`),
 		}},
 		{9, []panel{
 			report("Mean TPOT by batch size", "s", tpot,
-				"Mean time per output token, and its change to the arm of as many GPUs with the smallest batch size", higherIsWorse, `figure="mean"`),
+				"Mean time per output token, and its change to the arm of as many GPUs with the smallest batch size", worseHigher(), `figure="mean"`),
 		}},
 	}
+}
+
+// againstFirstArm are the differences of all arms from the probe's first one, which
+// is the base of its comparisons.
+func againstFirstArm() []line {
+	changes := func(title, metric, description string, worse *thresholds, matchers ...string) panel {
+		expr := series("step:vllm_prober_"+metric+":change_to_first_arm_percent", append([]string{ofArms}, matchers...)...)
+		return matrixTable(title, "percent", description+" in per cent of that of the probe's first arm at the same rate", "arm",
+			tabulate(withArm(expr))).decimals(1).limits(worse).to(compare)
+	}
+	return []line{{8, []panel{
+		changes("Throughput against the first arm", throughput, "By how much the throughput differs,", worseLower()),
+		changes("Mean TTFT against the first arm", ttft, "By how much the mean time to first token differs,", worseHigher(), `figure="mean"`),
+		changes("Mean TPOT against the first arm", tpot, "By how much the mean time per output token differs,", worseHigher(), `figure="mean"`),
+	}}}
 }
 
 func scaling() []line {
