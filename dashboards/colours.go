@@ -9,7 +9,8 @@ import (
 // The colours are those of Okabe and Ito, which people with any of the common
 // kinds of colour blindness can tell apart, without the yellow that is too pale
 // for a light background. What is good or bad is blue or vermilion, never green
-// or red, and a word or a sign says it as well.
+// or red, and a word or a sign says it as well. Text is in those that stand out
+// from light and dark alike, which orange and sky do not from light.
 const (
 	blue      = "#0072B2"
 	orange    = "#E69F00"
@@ -21,7 +22,7 @@ const (
 	plainText = "text" // Grafana's own, dark on light and light on dark
 
 	good    = blue
-	warning = orange
+	warning = purple
 	bad     = vermilion
 )
 

@@ -51,7 +51,7 @@ func sideBySide(name string, a of, otherName string, b of) []line {
 		changed := labelled("100 * ("+a(metric, matchers...)+" / "+b(metric, matchers...)+" - 1)", "side", "change")
 		return matrixTable(title(what)+" in figures", unit, "The same as figures, and the change from "+otherName+" to "+name+
 			"; it is coloured where it is as large as what the alerts take for a regression", "side", tabulate(either(both(metric,
-				matchers...), changed))).decimals(2).styled(override{
+			matchers...), changed))).styled(override{
 			Matcher:    matcher{ID: "byName", Options: "change"},
 			Properties: []property{{"unit", "percent"}, {"decimals", 1}, {"thresholds", worse}},
 		}).inOrder(name, otherName, "change").to(ladder)
@@ -128,7 +128,7 @@ func beyondChance() []line {
 				tabulate(withArm(maxBy(armLabels, series("vllm_prober_compare_throughput_ratio", `probe="$probe"`,
 					`bound="upper"`)))).maybe(noExperiment),
 				tabulate(withArm(maxBy(armLabels, series("vllm_prober_compare_best", `probe="$probe"`)))).maybe(noExperiment),
-			).decimals(3).empty("no experiment").to(ladder),
+			).decimals(3).to(ladder),
 			timeSeries("TTFT of arm A, run after run", "s", "Time to first token ($figure) of each step of arm A; each run moves it once",
 				ask(armA("")(ttft, `figure="$figure"`), "{{request_rate}} req/s")).log().to(ladder),
 		}},

@@ -24,6 +24,11 @@ func withArm(expr string) string {
 		`"arm", "$1, $2×GPU, batch $3", "arm", "(.*)/(.*)/(.+)"), "arm", "$1, $2×GPU", "arm", "(.*)/(.*)/")`, expr)
 }
 
+// ofEachArm is a series of the arms with their names, and no other labels.
+func ofEachArm(name string, matchers ...string) string {
+	return withArm(maxBy(armLabels, series(name, matchers...)))
+}
+
 // labelled gives all series of an expression the same value of a label.
 func labelled(expr, label, value string) string {
 	return fmt.Sprintf(`label_replace(%s, %q, %q, "", "")`, expr, label, value)

@@ -95,23 +95,23 @@ func batchSizes() []line {
 		matchers = append([]string{ofArms}, matchers...)
 		values := renamed(withArm(latestStep(metric, matchers...)), "arm", "column", "")
 		changes := renamed(withArm("("+change(metric, matchers...)+notTheBase+")"), "arm", "column", ": change")
-		return matrixTable(title, unit, description, "column", tabulate(either(values, changes))).decimals(2).styled(override{
+		return matrixTable(title, unit, description, "column", tabulate(either(values, changes))).styled(override{
 			Matcher:    matcher{ID: "byRegexp", Options: "/: change$/"},
 			Properties: []property{{"unit", "percent"}, {"decimals", 1}, {"thresholds", worse}},
 		}).to(compare)
 	}
 	return []line{
-		{9, []panel{
+		{7, []panel{
 			report("Throughput by batch size", "reqps", throughput,
 				"Throughput of each arm at each rate, and its change to the arm of as many GPUs with the smallest batch size. "+
-					"A change is coloured where it is as large as what the alerts take for a regression; one run cannot say what part of it " +
-						"is chance", worseLower()),
+					"A change is coloured where it is as large as what the alerts take for a regression; one run cannot say what part of it "+
+					"is chance", worseLower()),
 		}},
-		{9, []panel{
+		{7, []panel{
 			report("Mean TTFT by batch size", "s", ttft,
 				"Mean time to first token, and its change to the arm of as many GPUs with the smallest batch size", worseHigher(), `figure="mean"`),
 		}},
-		{9, []panel{
+		{7, []panel{
 			report("Mean TPOT by batch size", "s", tpot,
 				"Mean time per output token, and its change to the arm of as many GPUs with the smallest batch size", worseHigher(), `figure="mean"`),
 		}},
@@ -164,13 +164,13 @@ func scaling() []line {
 				{field: "Value #E", title: "times, by capacity"},
 				{field: "Value #F", title: "efficiency, by capacity", unit: "percentunit"},
 			},
-			tabulate(withArm(series(peak, ofArms))),
-			tabulate(withArm(series("arm:vllm_prober_"+throughput+":scaling_factor", ofArms))),
-			tabulate(withArm(series("arm:vllm_prober_"+throughput+":scaling_efficiency_ratio", ofArms))),
-			tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:latest", ofArms))).maybe(noSearch),
-			tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:scaling_factor", ofArms))).maybe(noSearch),
-			tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:scaling_efficiency_ratio", ofArms))).maybe(noSearch),
-		).decimals(2).to(compare),
+			tabulate(ofEachArm(peak, ofArms)),
+			tabulate(ofEachArm("arm:vllm_prober_"+throughput+":scaling_factor", ofArms)),
+			tabulate(ofEachArm("arm:vllm_prober_"+throughput+":scaling_efficiency_ratio", ofArms)),
+			tabulate(ofEachArm("arm:vllm_prober_capacity_requests_per_second:latest", ofArms)).maybe(noSearch),
+			tabulate(ofEachArm("arm:vllm_prober_capacity_requests_per_second:scaling_factor", ofArms)).maybe(noSearch),
+			tabulate(ofEachArm("arm:vllm_prober_capacity_requests_per_second:scaling_efficiency_ratio", ofArms)).maybe(noSearch),
+		).to(compare),
 	}}}
 }
 
@@ -198,9 +198,9 @@ func saturation() []line {
 				"The verdict of the latest step at each rate: yes, no, or ? where so short a step cannot tell", "arm",
 				tabulate(withArm("2 * "+verdict("yes")+" + "+verdict("undetermined")))).
 				words(word("2", "yes", bad), word("1", "?", grey), word("0", "no", good)).to(compare),
-			overRate("Headroom to the capacity", "percentunit",
-				"What part of the capacity that the latest search found each rate leaves over; below 0 the rate is more than the arm can do",
-				tabulate(of("headroom_to_capacity:ratio")).maybe(noSearch)).to(overview),
+			matrixTable("Headroom to the capacity", "percentunit",
+				"What part of the capacity that the latest search found each rate leaves over; below 0 the rate is more than the arm can do", "arm",
+				tabulate(of("headroom_to_capacity:ratio")).maybe(noSearch)).limits(steps(bad, from(0, plainText))).to(overview),
 			table("Capacity and highest rate within the SLO", "What the latest search of each arm found, and the search before it",
 				[]column{
 					{field: "arm", title: "arm"},
@@ -208,10 +208,10 @@ func saturation() []line {
 					{field: "Value #B", title: "the search before", unit: "reqps"},
 					{field: "Value #C", title: "within the SLO", unit: "reqps"},
 				},
-				tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:latest", ofArms))).maybe(noSearch),
-				tabulate(withArm(series("arm:vllm_prober_capacity_requests_per_second:previous", ofArms))).maybe(noSearch),
-				tabulate(withArm(series("arm:vllm_prober_slo_requests_per_second:latest", ofArms))).maybe(noSearch),
-			).decimals(2).to(compare),
+				tabulate(ofEachArm("arm:vllm_prober_capacity_requests_per_second:latest", ofArms)).maybe(noSearch),
+				tabulate(ofEachArm("arm:vllm_prober_capacity_requests_per_second:previous", ofArms)).maybe(noSearch),
+				tabulate(ofEachArm("arm:vllm_prober_slo_requests_per_second:latest", ofArms)).maybe(noSearch),
+			).to(compare),
 		}},
 	}
 }

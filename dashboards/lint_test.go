@@ -180,6 +180,39 @@ func (l *linter) panel(p panel) {
 		l.target(p, t)
 	}
 	l.columns(p)
+	if p.Type == "table" && len(p.Targets) > 1 {
+		for _, t := range p.Targets {
+			if text, err := lintValues.replace(t.Expr); err == nil && keepsName(text) {
+				l.reportf(p.Title, "query %s keeps the metric's name as a label, so that its rows do not become one with others'", t.RefID)
+			}
+		}
+	}
+}
+
+// keepsName is whether the series of an expression have the name of a metric.
+func keepsName(text string) bool {
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
+	for err == nil {
+		switch e := expr.(type) {
+		case *parser.VectorSelector:
+			return true
+		case *parser.ParenExpr:
+			expr = e.Expr
+		case *parser.Call:
+			if !slices.Contains([]string{"label_replace", "label_join", "sort"}, e.Func.Name) {
+				return false
+			}
+			expr = e.Args[0]
+		case *parser.BinaryExpr:
+			if !e.Op.IsSetOperator() && !e.Op.IsComparisonOperator() {
+				return false
+			}
+			expr = e.LHS
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 func (l *linter) target(p panel, t target) {
@@ -370,7 +403,7 @@ func sound(t *testing.T) dashboard {
 				ask(`sum by (probe) (rate(vllm_prober_completed_requests_total{probe="$probe"}[$__rate_interval]))`, "{{probe}}")).to(ladder),
 			trend("curve", "s", "A curve", "request_rate", "offered", "reqps", "arm", tabulate(withArm(`vllm_prober_step_preemptions`))).to(ladder),
 			table("table", "A table", []column{{field: "probe", title: "probe"}, {field: "Value #B", title: "b"}},
-				tabulate("vllm_prober_run_active"), tabulate("vllm_prober_paused")).to(ladder),
+				tabulate("max by (probe) (vllm_prober_run_active)"), tabulate("max by (probe) (vllm_prober_paused)")).to(ladder),
 		}}}}},
 	}
 	d, err := b.dashboard()
@@ -420,6 +453,9 @@ func TestLintSeesMistakes(t *testing.T) {
 		"row of a matrix": {func(d *dashboard) {
 			d.Panels[2].Transformations[1].Options = matrixOptions{ColumnField: "arm", RowField: "rate"}
 		}, `curve: there is no label "rate"`},
+		"rows that stay apart": {func(d *dashboard) {
+			d.Panels[3].Targets[1].Expr = `label_replace((vllm_prober_paused == 1), "a", "b", "", "")`
+		}, "table: query B keeps the metric's name as a label"},
 		"x of a trend": {func(d *dashboard) {
 			d.Panels[2].Options = trendOptions{XField: "rate"}
 		}, `curve: has no column "rate" to draw over`},

@@ -127,7 +127,7 @@ func dashed(refIDs ...string) []override {
 }
 
 func bearing() []line {
-	capacity := func(kind string) string { return series("arm:vllm_prober_"+kind, ofProbe) }
+	capacity := func(kind string) string { return ofEachArm("arm:vllm_prober_"+kind, ofProbe) }
 	headroom := minBy("target, resource", series("target:vllm_prober_headroom:ratio", `target=~"$target"`))
 	least := alerts.Default().MinHeadroom
 	return []line{
@@ -151,12 +151,12 @@ func bearing() []line {
 					{field: "Value #E", title: "within the SLO", unit: "reqps"},
 					{field: "Value #F", title: "change of capacity to 7 days", unit: "percentunit"},
 				},
-				tabulate(withArm(capacity(throughput+":peak"))), tabulate(withArm(capacity(goodput+":peak"))),
-				tabulate(withArm(capacity("capacity_requests_per_second:latest"))).maybe(noSearch),
-				tabulate(withArm(capacity("capacity_requests_per_second:previous"))).maybe(noSearch),
-				tabulate(withArm(capacity("slo_requests_per_second:latest"))).maybe(noSearch),
-				tabulate(withArm(capacity("capacity_requests_per_second:change_to_baseline_ratio"))).maybe(noSearch),
-			).decimals(2).to(ladder),
+				tabulate(capacity(throughput+":peak")), tabulate(capacity(goodput+":peak")),
+				tabulate(capacity("capacity_requests_per_second:latest")).maybe(noSearch),
+				tabulate(capacity("capacity_requests_per_second:previous")).maybe(noSearch),
+				tabulate(capacity("slo_requests_per_second:latest")).maybe(noSearch),
+				tabulate(capacity("capacity_requests_per_second:change_to_baseline_ratio")).maybe(noSearch),
+			).to(ladder),
 		}},
 	}
 }
@@ -223,7 +223,7 @@ func whatFires() []line {
 				{field: "replica", title: "replica"},
 				{field: "uuid", title: "GPU"},
 			},
-			tabulate(`ALERTS{alertname=~"VLLM.+"}`).maybe(allIsWell)).empty("no alert").wide().to(replicas),
+			tabulate(`ALERTS{alertname=~"VLLM.+"}`).maybe(allIsWell)).wide().to(replicas),
 		states("Alerts over time", "When each alert was firing", []mapping{word("1", "fires", bad)},
 			ask(maxBy("alertname", `ALERTS{alertname=~"VLLM.+",alertstate="firing"}`), "{{alertname}}").maybe(allIsWell)).
 			empty("no alert").to(replicas),

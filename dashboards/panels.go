@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -117,7 +118,7 @@ func matrixTable(title, unit, description, column string, t target) panel {
 	p.FieldConfig.Defaults.Custom = tableCustom{Align: "auto", CellOptions: cellOptions{Type: "color-text"}}
 	p.FieldConfig.Defaults.Thresholds = steps(plainText)
 	p.FieldConfig.Defaults.Color = &color{Mode: "thresholds"}
-	p.FieldConfig.Overrides = []override{{Matcher: matcher{ID: "byName", Options: "offered"}, Properties: []property{{"unit", "reqps"}}}}
+	p.FieldConfig.Overrides = []override{{Matcher: matcher{ID: "byName", Options: "offered"}, Properties: asNumber("reqps")}}
 	p.Transformations = matrix("request_rate", "offered", column)
 	return p
 }
@@ -144,14 +145,17 @@ func table(title, description string, columns []column, targets ...target) panel
 	for i, c := range columns {
 		shown = append(shown, c.field)
 		order.IndexByName[c.field], order.RenameByName[c.field] = i, c.title
-		if c.field == "request_rate" || c.field == "gpus" || c.field == "batch_size" {
-			numbers = append(numbers, conversion{TargetField: c.field, DestinationType: "number"})
-		}
 		if !strings.HasPrefix(c.field, "Value") {
 			options.SortBy = append(options.SortBy, sortBy{DisplayName: c.title})
 		}
 		properties := slices.Clone(c.properties)
-		if c.unit != "" {
+		switch {
+		case c.field == "request_rate" || c.field == "gpus" || c.field == "batch_size":
+			numbers = append(numbers, conversion{TargetField: c.field, DestinationType: "number"})
+			properties = append(asNumber(cmp.Or(c.unit, "short")), properties...)
+		case c.unit == "" && !strings.HasPrefix(c.field, "Value"):
+			properties = append([]property{{"unit", "string"}}, properties...) // a version or a UUID that looks like a number is none
+		case c.unit != "":
 			properties = append([]property{{"unit", c.unit}}, properties...)
 		}
 		if properties != nil {
@@ -170,6 +174,11 @@ func table(title, description string, columns []column, targets ...target) panel
 		transformation{ID: "organize", Options: order})
 	p.Options = options
 	return p
+}
+
+// asNumber shows a label that has become a number like a label: in no colour.
+func asNumber(unit string) []property {
+	return []property{{"unit", unit}, {"thresholds", steps(plainText)}}
 }
 
 // stat shows the latest value of each series in large figures.

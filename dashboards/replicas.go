@@ -40,7 +40,7 @@ func ofTheReplicas() []line {
 	// replica's engines add up.
 	sumOfEngines := func(name string) string { return sumBy(perReplica, maxBy(perReplica+", engine", replica(name))) }
 	return []line{
-		{8, []panel{
+		{10, []panel{
 			states("Are the replicas well?", "For each replica: whether /health answered 200, /v1/models listed the model, /metrics were a "+
 				"vLLM engine's, "+
 				"and whether the engine makes tokens for the probes. A wedged engine is well in health and not in stream",
