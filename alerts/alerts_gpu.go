@@ -4,7 +4,7 @@ package alerts
 func (s Settings) gpus() []Rule {
 	const (
 		gpu  = "GPU {{ $labels.uuid }}"
-		name = "{{ with printf `vllm_prober_gpu_info{uuid=%q}` $labels.uuid | query }}, a{{ with . | first }} {{ .Labels.name }} with the index {{ .Labels.index }}{{ end }},{{ end }}"
+		name = "{{ with printf `vllm_prober_gpu_info{uuid=%q}` $labels.uuid | query }}{{ with . | first }} ({{ .Labels.name }}, index {{ .Labels.index }}){{ end }}{{ end }}"
 		of   = gpu + name + " of {{ $labels.instance }} "
 	)
 	window, errors := promql(s.GPUWindow), promql(s.ErrorWindow)

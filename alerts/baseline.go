@@ -126,7 +126,7 @@ func (s Settings) baseline(x series) []Rule {
 	}
 	values := []string{
 		"BASE", s.baseOf(x), "SPREAD", s.spreadOf(x), "COUNT", x.counts, "LATEST", x.of + x.figure,
-		"SIGMAS", number(s.Sigmas), "LEAST", strconv.Itoa(s.BaselineRuns), "SIGN", sign, "FURTHEST", furthest,
+		"SIGMAS", number(s.Sigmas), "SMALL", number(s.SmallSample), "LEAST", strconv.Itoa(s.BaselineRuns), "SIGN", sign, "FURTHEST", furthest,
 		"RISE", number(1 + s.MinChange), "TAIL", number(1 + s.MinTailChange), "FALL", number(1 - s.MinChange),
 	}
 	return []Rule{
@@ -140,9 +140,9 @@ func (s Settings) baseline(x series) []Rule {
 		// The further of the two: beyond chance, and so much that it matters.
 		recording(s.limitOf(x), fill(fill(`
 			CHANGED
-			FURTHEST BASE + SIGN * SIGMAS * SPREAD * ignoring (figure) group_left () (1 + 4 / (COUNT >= LEAST))
+			FURTHEST BASE + SIGN * SIGMAS * SPREAD * ignoring (figure) group_left () (1 + SMALL / (COUNT >= LEAST))
 			or
-			BASE + SIGN * SIGMAS * SPREAD * ignoring (figure) group_left () (1 + 4 / (COUNT >= LEAST))
+			BASE + SIGN * SIGMAS * SPREAD * ignoring (figure) group_left () (1 + SMALL / (COUNT >= LEAST))
 		`, "CHANGED", changed), values...)),
 	}
 }

@@ -30,10 +30,10 @@ type Settings struct {
 	// regression, as a share of the baseline; MinTailChange is that of a 99th
 	// percentile.
 	MinChange, MinTailChange float64
-	// Sigmas is how many standard deviations of the baseline a run has to be off,
-	// for a baseline of many runs. Of n runs it takes 1 + 4/n times as many, which
-	// is close to Student's t.
-	Sigmas float64
+	// Sigmas is how many standard deviations of the baseline both of two runs have to
+	// be off, for a baseline of many runs. For one of n runs it takes
+	// 1 + SmallSample/n times as many: it is not known better.
+	Sigmas, SmallSample float64
 	// MinRequests is the least number of requests that a step's latencies have to
 	// rest on, MinTailRequests that of a 99th percentile.
 	MinRequests, MinTailRequests int
@@ -104,7 +104,7 @@ func Default() Settings {
 		Day:           day, Hour: time.Hour,
 
 		Baseline: 7 * day, BaselineOffset: day, BaselineRuns: 6,
-		MinChange: 0.05, MinTailChange: 0.2, Sigmas: 3,
+		MinChange: 0.05, MinTailChange: 0.2, Sigmas: 2.5, SmallSample: 8,
 		MinRequests: 30, MinTailRequests: 100,
 		HeartbeatSustained: 15 * time.Minute,
 

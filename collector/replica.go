@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"reflect"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +15,12 @@ import (
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/replica"
+	"vllm_prober/internal/serving"
 	"vllm_prober/prober"
 )
+
+// DefaultReplicaInterval is how often each replica is asked, unless told otherwise.
+const DefaultReplicaInterval = 15 * time.Second
 
 const (
 	// answerLimit is how long a replica has for its answers, and never longer than
@@ -85,7 +88,7 @@ func (r *Replicas) Set(targets []config.Target) error {
 				return fmt.Errorf("replica of target %q: %w", t.Name, err)
 			}
 			u = u.JoinPath("/")
-			at := place{t.Name, strings.TrimSuffix(u.String(), "/")} // as the prober calls it
+			at := place{t.Name, serving.Name(u.String())} // as the prober calls it
 			old := r.replicas[at]
 			if old != nil && old.isOf(t) {
 				next[at] = old

@@ -10,7 +10,6 @@ const (
 	goodput    = "goodput_requests_per_second"
 
 	noSearch = "only a probe with a search finds it"
-	noGPUs   = "needs a target whose gpu_uuids or replicas on this machine name its GPUs"
 )
 
 // latestStep is a figure of the latest valid step at each request rate.
@@ -38,7 +37,7 @@ func ladderBoard() board {
 		{"Arms against the first one", againstFirstArm()},
 		{"Scaling", scaling()},
 		{"Saturation", saturation()},
-		{"Energy", energy()},
+		{"GPUs", gpusOfSteps()},
 		{"Can it be believed?", belief()},
 		{"Run after run", runAfterRun()},
 	}
@@ -216,14 +215,32 @@ func saturation() []line {
 	}
 }
 
-func energy() []line {
-	return []line{{8, []panel{
-		overRate("Energy of an output token", "joule",
-			"What the arm's GPUs used within the window, over the output tokens: it falls as the batch fills",
-			tabulate(withArm(latestStep("joules_per_output_token", ofArms)))).fromZero().to(replicas),
-		overRate("Output tokens of a joule", "short", "The same the other way round",
-			tabulate(withArm(latestStep("output_tokens_per_joule", ofArms)))).fromZero().to(replicas),
-	}}}
+// gpusOfSteps are what the GPUs of an arm took and did in the window of each step.
+func gpusOfSteps() []line {
+	ofGPU := func(name string) string {
+		return withArm(maxBy(stepLabels, series("vllm_prober_step_gpu_"+name, ofArms)))
+	}
+	return []line{
+		{8, []panel{
+			overRate("Energy of an output token", "joule", "What the arm's GPUs used within the window, over its output tokens: it falls as "+
+				"the batch fills",
+				tabulate(withArm(latestStep("joules_per_output_token", ofArms)))).fromZero().to(replicas),
+			overRate("Output tokens of a joule", "short", "The same the other way round",
+				tabulate(withArm(latestStep("output_tokens_per_joule", ofArms)))).fromZero().to(replicas),
+		}},
+		{8, []panel{
+			overRate("Power", "watt", "What the arm's GPUs drew together, in the mean of the window",
+				tabulate(ofGPU("power_watts"))).fromZero().to(replicas),
+			overRate("Utilization", "percentunit", "Share of the window in which a kernel ran, in the mean of the arm's GPUs",
+				tabulate(ofGPU("utilization_ratio"))).share().to(replicas),
+			table("Clocks held down", "Why the clocks of one of the arm's GPUs were held down in the latest step at a rate: its latencies "+
+				"say less of the service",
+				[]column{{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "reason",
+					title: "held down by"}},
+				tabulate(withArm(maxBy(stepLabels+", reason", series("vllm_prober_step_gpu_throttled", ofArms))+" == 1")).
+					maybe("nothing held them down")).empty("no clock was held down").to(replicas),
+		}},
+	}
 }
 
 func belief() []line {
