@@ -29,6 +29,8 @@ const (
 var (
 	solid  = lineStyle{Fill: "solid"}
 	dashes = lineStyle{Fill: "dash", Dash: []int{10, 6}}
+
+	lineColours = []string{blue, orange, green, vermilion, purple, sky}
 )
 
 // armStyles give an arm its colour by its number of GPUs and its dashes by its
@@ -40,7 +42,7 @@ func armStyles() []override {
 	byName := func(pattern string, properties ...property) {
 		styles = append(styles, override{Matcher: matcher{ID: "byRegexp", Options: pattern}, Properties: properties})
 	}
-	for i, colour := range []string{blue, orange, green, vermilion, purple, sky} {
+	for i, colour := range lineColours {
 		byName(fmt.Sprintf("/, %d×GPU/", 1<<i), property{"color", color{Mode: "fixed", FixedColor: colour}})
 	}
 	lines := []lineStyle{solid, dashes, {Fill: "dot", Dash: []int{0, 6}}, {Fill: "dash", Dash: []int{20, 8}}}
@@ -50,13 +52,29 @@ func armStyles() []override {
 	return styles
 }
 
+// batchColours give lines that are named by their batch size a colour each.
+func batchColours() []override {
+	var styles []override
+	for i := range 11 {
+		styles = append(styles, fixedByName(fmt.Sprintf("batch %d", 1<<i), lineColours[i%len(lineColours)], solid))
+	}
+	return styles
+}
+
+// fixedByName gives the line of a name its colour and its dashes.
+func fixedByName(name, colour string, style lineStyle) override {
+	return override{Matcher: matcher{ID: "byName", Options: name}, Properties: []property{
+		{"color", color{Mode: "fixed", FixedColor: colour}}, {"custom.lineStyle", style},
+	}}
+}
+
 // fixedColours give the series of the queries A, B, … a colour each.
 func fixedColours(refIDs ...string) []override {
 	var styles []override
 	for i, refID := range refIDs {
 		styles = append(styles, override{
 			Matcher:    matcher{ID: "byFrameRefID", Options: refID},
-			Properties: []property{{"color", color{Mode: "fixed", FixedColor: []string{blue, orange, green, purple, sky, vermilion}[i%6]}}},
+			Properties: []property{{"color", color{Mode: "fixed", FixedColor: lineColours[i%len(lineColours)]}}},
 		})
 	}
 	return styles

@@ -94,10 +94,9 @@ func TestMeasuresOfColours(t *testing.T) {
 
 // Lines can be told apart with any eyes.
 func TestColoursCanBeToldApart(t *testing.T) {
-	colours := []string{blue, orange, green, vermilion, purple, sky}
 	for name, eye := range eyes {
-		for i, a := range colours {
-			for _, b := range colours[:i] {
+		for i, a := range lineColours {
+			for _, b := range lineColours[:i] {
 				if d := distance(seen(linear(t, a), eye), seen(linear(t, b), eye)); d < 15 {
 					t.Errorf("%s and %s are only %.1f apart with %s", a, b, d, name)
 				}

@@ -71,13 +71,6 @@ func sideBySide(name string, a of, otherName string, b of) []line {
 	}
 }
 
-// fixedByName gives the line of a name its colour and its dashes.
-func fixedByName(name, colour string, style lineStyle) override {
-	return override{Matcher: matcher{ID: "byName", Options: name}, Properties: []property{
-		{"color", color{Mode: "fixed", FixedColor: colour}}, {"custom.lineStyle", style},
-	}}
-}
-
 func beyondChance() []line {
 	baseline := func(metric string, matchers ...string) []target {
 		with := func(suffix string) string {

@@ -62,7 +62,10 @@ func curves() []line {
 		return overRate(title, "s", description, tabulate(withArm(latestStep(metric, ofArms, `figure="$figure"`)))).fromZero().to(compare)
 	}
 	rate := func(title, metric, description string) panel {
-		return overRate(title, "reqps", description, tabulate(withArm(latestStep(metric, ofArms)))).fromZero().to(compare)
+		const diagonal = "all that is offered"
+		offered := labelled(maxBy("request_rate", series("step:vllm_prober_request_rate:latest", ofArms)), "arm", diagonal)
+		p := overRate(title, "reqps", description, tabulate(either(withArm(latestStep(metric, ofArms)), offered)))
+		return p.styled(fixedByName(diagonal, grey, dashes)).fromZero().to(compare)
 	}
 	return []line{
 		{9, []panel{
@@ -142,14 +145,8 @@ func scaling() []line {
 		"The most that an arm of each number of GPUs completed per second at any rate, and what it were if it grew in proportion to the GPUs. "+
 			"It says nothing of scaling unless all arms were offered more than they can do",
 		"gpus", "GPUs", "short", "line", tabulate(either(byBatch, proportional)))
-	over.FieldConfig.Overrides = append(over.FieldConfig.Overrides, override{
-		Matcher: matcher{ID: "byName", Options: "in proportion"},
-		Properties: []property{
-			{"color", color{Mode: "fixed", FixedColor: grey}}, {"custom.lineStyle", dashes},
-		},
-	})
 	return []line{{9, []panel{
-		over.fromZero().to(compare),
+		over.styled(batchColours()...).styled(fixedByName("in proportion", grey, dashes)).fromZero().to(compare),
 		table("Scaling factor and efficiency", "How many times the throughput of the arm with the fewest GPUs and the same batch size: of "+
 			"the most that was completed at any "+
 			"rate, and of the capacity that a search found. Efficiency is that over the number of times as many GPUs",
@@ -235,8 +232,10 @@ func gpusOfSteps() []line {
 				tabulate(ofGPU("utilization_ratio"))).share().to(replicas),
 			table("Clocks held down", "Why the clocks of one of the arm's GPUs were held down in the latest step at a rate: its latencies "+
 				"say less of the service",
-				[]column{{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "reason",
-					title: "held down by"}},
+				[]column{{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {
+					field: "reason",
+					title: "held down by",
+				}},
 				tabulate(withArm(maxBy(stepLabels+", reason", series("vllm_prober_step_gpu_throttled", ofArms))+" == 1")).
 					maybe("nothing held them down")).empty("no clock was held down").to(replicas),
 		}},

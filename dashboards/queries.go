@@ -8,7 +8,8 @@ import (
 )
 
 // Rows says when a query of a dashboard has to have an answer, where there is a
-// probe with runs, a heartbeat, replicas and GPUs.
+// probe with runs, a heartbeat, replicas, and GPUs that offer what the simulated
+// ones do.
 type Rows string
 
 // A query has rows whichever form of histograms Prometheus scrapes, with the

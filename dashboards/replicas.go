@@ -70,8 +70,7 @@ func ofTheReplicas() []line {
 				ask(perSecond("preemptions_total"), "{{replica}}")).fromZero().to(ladder),
 			timeSeries("Prefix cache hits", "percentunit", "Share of the tokens that the prefix cache was asked for which it held; nothing "+
 				"while it is asked for none",
-				ask(perSecond("prefix_cache_hits_total")+" / ("+perSecond("prefix_cache_queries_total")+" > 0)", "{{replica}}").
-					maybe("nothing asked the prefix cache"),
+				ask(perSecond("prefix_cache_hits_total")+" / ("+perSecond("prefix_cache_queries_total")+" > 0)", "{{replica}}"),
 				ask(maxBy(perReplica, replica("prefix_cache_hit_ratio")), "{{replica}}").maybe("only V0 engines say this")).share().to(ladder),
 			timeSeries("Since the replica was asked", "s", "How long ago each replica was last asked for its metrics",
 				ask("time() - "+maxBy(perReplica, replica("last_reading_timestamp_seconds")), "{{replica}}")).fromZero().to(overview),
@@ -97,7 +96,7 @@ func gpuRate(name string) string {
 }
 
 func gpusAtWork() []line {
-	const someGPUs = "not every GPU offers it"
+	const noNVLink = "not every GPU has NVLinks"
 	return []line{
 		{8, []panel{
 			table("GPUs", "The GPUs, what they serve, and their driver",
@@ -112,17 +111,16 @@ func gpusAtWork() []line {
 					{field: "pci_bus_id", title: "PCI bus"},
 				},
 				tabulate(maxBy("uuid, index, name, driver_version, cuda_version, pci_bus_id", series("vllm_prober_gpu_info", ofGPUs))),
-				tabulate(maxBy("uuid, target, replica", series("vllm_prober_replica_gpu_info", ofGPUs, ofReplicas))).
-					maybe("only where it is known which GPU serves which replica")).to(overview),
+				tabulate(maxBy("uuid, target, replica", series("vllm_prober_replica_gpu_info", ofGPUs, ofReplicas)))).to(overview),
 		}},
 		{8, []panel{
 			timeSeries("Utilization", "percentunit", "Share of the time in which a kernel ran; 100% says nothing of how full the GPU is",
 				ask(gpuValue("utilization_ratio"), nameOfGPU)).share().to(ladder),
 			timeSeries("SMs, tensor cores and DRAM", "percentunit", "Share of the time in which each was at work: decoding is bounded by "+
 				"the memory's bandwidth (DRAM). From Hopper on",
-				ask(gpuValue("sm_active_ratio"), "SMs "+nameOfGPU).maybe(someGPUs), ask(gpuValue("tensor_active_ratio"),
-					"tensor "+nameOfGPU).maybe(someGPUs),
-				ask(gpuValue("dram_active_ratio"), "DRAM "+nameOfGPU).maybe(someGPUs)).
+				ask(gpuValue("sm_active_ratio"), "SMs "+nameOfGPU), ask(gpuValue("tensor_active_ratio"),
+					"tensor "+nameOfGPU),
+				ask(gpuValue("dram_active_ratio"), "DRAM "+nameOfGPU)).
 				share().styled(fixedColours("A", "B", "C")...).to(ladder),
 			timeSeries("Memory in use", "percentunit", "Used and reserved memory over all",
 				ask(gpu(maxBy("uuid", series("vllm_prober_gpu_memory_used_bytes", ofGPUs))+" / "+
@@ -130,33 +128,31 @@ func gpusAtWork() []line {
 		}},
 		{8, []panel{
 			timeSeries("Power", "watt", "Power averaged over a second, and dashed the limit in force",
-				ask(gpuValue("power_average_watts"), nameOfGPU), ask(gpuValue("power_limit_watts"), "limit "+nameOfGPU).maybe(someGPUs)).
+				ask(gpuValue("power_average_watts"), nameOfGPU), ask(gpuValue("power_limit_watts"), "limit "+nameOfGPU)).
 				fromZero().styled(dashed("B")...).to(ladder),
 			timeSeries("Clock of the SMs", "hertz", "Where it falls under load, look at what holds the clocks down",
-				ask(gpuValue("sm_clock_hertz"), nameOfGPU), ask(gpuValue("sm_clock_max_hertz"), "highest "+nameOfGPU).maybe(someGPUs)).
+				ask(gpuValue("sm_clock_hertz"), nameOfGPU), ask(gpuValue("sm_clock_max_hertz"), "highest "+nameOfGPU)).
 				fromZero().styled(dashed("B")...).to(ladder),
 			timeSeries("Temperature", "celsius", "Of the chip, and dashed of the memory",
-				ask(gpuValue("temperature_celsius"), nameOfGPU), ask(gpuValue("memory_temperature_celsius"), "memory "+nameOfGPU).maybe(someGPUs)).
+				ask(gpuValue("temperature_celsius"), nameOfGPU), ask(gpuValue("memory_temperature_celsius"), "memory "+nameOfGPU)).
 				styled(dashed("B")...).to(ladder),
 		}},
 		{8, []panel{
 			timeSeries("NVLink", "Bps", "Bytes sent, and dashed received, over all NVLinks",
-				ask(gpuRate("nvlink_transmitted_bytes_total"), "sent "+nameOfGPU).maybe(someGPUs),
-				ask(gpuRate("nvlink_received_bytes_total"), "received "+nameOfGPU).maybe(someGPUs)).fromZero().styled(dashed("B")...).to(ladder),
+				ask(gpuRate("nvlink_transmitted_bytes_total"), "sent "+nameOfGPU).maybe(noNVLink),
+				ask(gpuRate("nvlink_received_bytes_total"), "received "+nameOfGPU).maybe(noNVLink)).fromZero().styled(dashed("B")...).to(ladder),
 			timeSeries("PCIe", "Bps", "Bytes sent, and dashed received, over PCIe",
-				ask(gpuRate("pcie_transmitted_bytes_total"), "sent "+nameOfGPU).maybe(someGPUs),
-				ask(gpuRate("pcie_received_bytes_total"), "received "+nameOfGPU).maybe(someGPUs)).fromZero().styled(dashed("B")...).to(ladder),
+				ask(gpuRate("pcie_transmitted_bytes_total"), "sent "+nameOfGPU),
+				ask(gpuRate("pcie_received_bytes_total"), "received "+nameOfGPU)).fromZero().styled(dashed("B")...).to(ladder),
 			timeSeries("Energy by target", "watt", "What the GPUs that serve each target used, by their energy counters",
 				ask(sumBy("target", maxBy("uuid", "rate("+series("vllm_prober_gpu_energy_joules_total", ofGPUs)+"[$__rate_interval])")+
 					" * on (uuid) group_right () "+maxBy("uuid, target, replica", series("vllm_prober_replica_gpu_info", ofGPUs,
-					ofReplicas))), "{{target}}").
-					maybe("only where it is known which GPU serves which replica")).fromZero().to(ladder),
+					ofReplicas))), "{{target}}")).fromZero().to(ladder),
 		}},
 	}
 }
 
 func gpusInTrouble() []line {
-	const seldom = "not every GPU offers it"
 	within := func(name string, matchers ...string) string {
 		return gpu(maxBy("uuid", "increase("+series("vllm_prober_gpu_"+name, append([]string{ofGPUs}, matchers...)...)+"[$__range])"))
 	}
@@ -168,7 +164,7 @@ func gpusInTrouble() []line {
 			timeSeries("What holds the clocks down", "percentunit", "Share of the time in which each reason held a GPU's clocks down: of "+
 				"the GPU that it held most",
 				ask(maxBy("reason", "rate("+series("vllm_prober_gpu_clock_event_seconds_total", ofGPUs)+"[$__rate_interval])"),
-					"{{reason}}").maybe(seldom)).
+					"{{reason}}")).
 				fromZero().wide().to(ladder),
 		}},
 		{7, []panel{
@@ -184,9 +180,9 @@ func gpusInTrouble() []line {
 					{field: "Value #D", title: "rows replaced"},
 					{field: "Value #E", title: "PCIe replays"},
 				},
-				tabulate(within("xid_errors_total")).maybe(seldom), tabulate(within("ecc_errors_total", `type="uncorrected"`)).maybe(seldom),
-				tabulate(within("ecc_errors_total", `type="corrected"`)).maybe(seldom), tabulate(within("remapped_rows_total")).maybe(seldom),
-				tabulate(within("pcie_replays_total")).maybe(seldom),
+				tabulate(within("xid_errors_total")), tabulate(within("ecc_errors_total", `type="uncorrected"`)),
+				tabulate(within("ecc_errors_total", `type="corrected"`)), tabulate(within("remapped_rows_total")),
+				tabulate(within("pcie_replays_total")),
 			).decimals(0).limits(steps(plainText, from(0.5, warning))).to(overview),
 			table("Rows of memory", "Whether rows wait for a reset of the GPU to be replaced (1), and whether replacing one has failed (1): "+
 				"then the GPU must go",
@@ -197,7 +193,7 @@ func gpusInTrouble() []line {
 					{field: "Value #A", title: "pending"},
 					{field: "Value #B", title: "failed"},
 				},
-				tabulate(gpuValue("row_remap_pending")).maybe(seldom), tabulate(gpuValue("row_remap_failure")).maybe(seldom),
+				tabulate(gpuValue("row_remap_pending")), tabulate(gpuValue("row_remap_failure")),
 			).decimals(0).limits(steps(plainText, from(0.5, warning))).to(overview),
 		}},
 	}
@@ -210,7 +206,7 @@ func theProber() []line {
 		"histogram_quantile(0.99, sum by (probe, le) (rate("+series("vllm_prober_send_lag_seconds_bucket", ofAll)+"[$__rate_interval])))")
 	return []line{{7, []panel{
 		timeSeries("Send lag", "s", "How late the prober itself sent, 99th percentile: a step in which it exceeds max_send_lag is not believed",
-			ask(lag, "{{probe}}").maybe("nothing is drawn while no probe sends")).fromZero().to(ladder),
+			ask(lag, "{{probe}}")).fromZero().to(ladder),
 		timeSeries("Collections", "s", "How long the latest collection of GPUs and replicas took",
 			ask(maxBy("collector", "vllm_prober_collector_duration_seconds"), "{{collector}}")).fromZero().to(overview),
 		stat("Did they get all?", "short", "Whether the collectors got all that they asked for, and whether the latest reload of the "+
