@@ -6,15 +6,15 @@ func compareBoard() board {
 	b.variables = []variable{
 		datasourceVariable(), ladderVariable(),
 		armVariable("arm_a", "Arm A", "The arm that is compared with arm B, and with itself earlier"),
-		armVariable("arm_b", "Arm B", "The arm that it is compared with"),
+		lastFirst(armVariable("arm_b", "Arm B", "The arm that it is compared with")),
 		figureVariable(), offsetVariable(),
 	}
 	b.annotations = []annotation{
 		annotate("runs", purple, "Run", "{{probe}}", "probe", maxBy("probe", series("vllm_prober_run_active", `probe="$probe"`))),
 	}
 	b.sections = []section{
-		{"Arm A and arm B, latest run", sideBySide("A", armA(""), "B", armB())},
-		{"Arm A now, and $offset before", sideBySide("now", armA(""), "earlier", armA(" offset $offset"))},
+		{"A is ${arm_a:text}, B is ${arm_b:text}: latest run", sideBySide("A", armA(""), "B", armB())},
+		{"A is ${arm_a:text}: latest run, and $offset before", sideBySide("now", armA(""), "earlier", armA(" offset $offset"))},
 		{"Beyond chance?", beyondChance()},
 	}
 	return b

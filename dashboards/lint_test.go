@@ -70,6 +70,13 @@ func readVocabulary(t *testing.T) vocabulary {
 			}
 		}
 	}
+	for _, group := range alerts.Default().Alerting().Groups {
+		for _, rule := range group.Rules {
+			if !strings.HasPrefix(rule.Alert, "VLLM") {
+				t.Fatalf("the dashboards show alerts whose names begin with VLLM, and not %s", rule.Alert)
+			}
+		}
+	}
 	v.kinds["ALERTS"] = "gauge"
 	v.labels["ALERTS"] = append(slices.Clone(stepSet), "alertname", "alertstate", "severity", "kind", "replica", "uuid")
 	return v

@@ -6,6 +6,7 @@ var prometheus = datasource{Type: "prometheus", UID: "${datasource}"}
 const (
 	onTimeRangeChange = 2 // of variable.Refresh
 	naturally         = 7 // of variable.Sort
+	naturallyDown     = 8
 
 	// The part of a query_result that is a label's value, and of an arm's that is
 	// its name and the matchers that select it. Prometheus sorts labels by name.
@@ -64,6 +65,13 @@ func armVariable(name, label, description string) variable {
 	v := queryVariable(name, label, description,
 		`query_result(`+withArm(`group by (target, gpus, batch_size) (vllm_prober_offered_request_rate{probe="$probe"})`)+`)`)
 	v.Regex = armOfResult
+	return v
+}
+
+// lastFirst sorts a variable's values the other way round, so that two variables of
+// the same values begin with different ones.
+func lastFirst(v variable) variable {
+	v.Sort = naturallyDown
 	return v
 }
 

@@ -22,7 +22,7 @@ func write(folder string) error {
 		return err
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil { //nolint:gosec // for everyone to read
 			return fmt.Errorf("writing a dashboard: %w", err)
 		}
 	}
