@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"fmt"
+	"slices"
 
 	"vllm_prober/alerts"
 )
@@ -87,18 +88,18 @@ func slower() []line {
 			heatmap("Heartbeat: TTFT", "s",
 				"How the times to first token of the heartbeat's requests are spread: the brighter (in the dark theme) a cell, the more requests. "+
 					"Where Prometheus scrapes native histograms the cells are at most 4.4% high",
-				ask("sum("+"increase("+series("vllm_prober_"+ttft, ofHeartbeat)+"[$__rate_interval]))", "TTFT"),
+				ask("sum(increase("+series("vllm_prober_"+ttft, ofHeartbeat)+"[$__rate_interval]))", "TTFT"),
 				ask("sum by (le) (increase("+series("vllm_prober_"+ttft+"_bucket", ofHeartbeat)+"[$__rate_interval]))"+
 					" unless on () sum(increase("+series("vllm_prober_"+ttft, ofHeartbeat)+"[$__rate_interval]))", "{{le}}"),
 			).every("2m").to(compare),
 			timeSeries("Heartbeat: TTFT of an hour, and a day before", "s",
 				"Median and 99th percentile over the hour before each moment, and dashed what they were a day before", bySource(ttft)...).
-				fromZero().styled(fixedColours("A", "B", "C", "D")...).styled(dashed("C", "D")...).to(compare),
+				fromZero().styled(nowAndBefore()...).to(compare),
 		}},
 		{8, []panel{
 			timeSeries("Heartbeat: TPOT of an hour, and a day before", "s",
 				"Median and 99th percentile over the hour before each moment, and dashed what they were a day before", bySource(tpot)...).
-				fromZero().styled(fixedColours("A", "B", "C", "D")...).styled(dashed("C", "D")...).to(compare),
+				fromZero().styled(nowAndBefore()...).to(compare),
 			timeSeries("Heartbeat: requests that failed", "percentunit",
 				"Share of the heartbeat's requests that were not ok, by outcome; nothing is drawn while none fails",
 				ask(sumBy("outcome", "rate("+series("vllm_prober_requests_total", ofHeartbeat, `outcome!~"ok|aborted"`)+"[$__rate_interval])")+
@@ -113,6 +114,11 @@ func slower() []line {
 			).fromZero().styled(fixedColours("A", "B", "C")...).styled(dashed("C")...).to(compare),
 		}},
 	}
+}
+
+// nowAndBefore gives the queries C and D the colours of A and B, and dashes.
+func nowAndBefore() []override {
+	return slices.Concat(fixedColours("A", "B"), fixedColours("C", "D"), dashed("C", "D"))
 }
 
 // dashed draws the series of queries with dashes.
