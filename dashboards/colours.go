@@ -80,9 +80,13 @@ func fixedColours(refIDs ...string) []override {
 	return styles
 }
 
+// belowAll stands for minus infinity. Grafana writes that as null, and takes the
+// null of an override for 0: a value just below 0 would get the first colour.
+const belowAll = -1e12
+
 // steps are thresholds: the first colour below the first limit, and so on.
 func steps(first string, rest ...threshold) *thresholds {
-	return &thresholds{Mode: "absolute", Steps: append([]threshold{{Color: first}}, rest...)}
+	return &thresholds{Mode: "absolute", Steps: append([]threshold{from(belowAll, first)}, rest...)}
 }
 
 // worseHigher and worseLower colour a change in per cent that is as large as what
@@ -98,4 +102,4 @@ func worseLower() *thresholds {
 }
 
 // from is the threshold from which on a colour holds.
-func from(limit float64, colour string) threshold { return threshold{Color: colour, Value: &limit} }
+func from(limit float64, colour string) threshold { return threshold{Color: colour, Value: limit} }

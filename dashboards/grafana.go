@@ -178,8 +178,8 @@ type thresholds struct {
 }
 
 type threshold struct {
-	Color string   `json:"color"`
-	Value *float64 `json:"value"` // nil: minus infinity
+	Color string  `json:"color"`
+	Value float64 `json:"value"` // from which on the colour holds
 }
 
 // mapping shows a text in place of a value.

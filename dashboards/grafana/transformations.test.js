@@ -140,7 +140,7 @@ for (const [version, grafana] of Object.entries(versions)) {
 }
 
 // Every override finds the fields that it is meant for.
-for (const [version, { fieldMatchers }] of Object.entries(versions)) {
+for (const [version, { fieldMatchers, getActiveThreshold }] of Object.entries(versions)) {
   const matching = (panel, name, property) =>
     panel.fieldConfig.overrides.filter(
       ({ matcher, properties }) =>
@@ -155,6 +155,23 @@ for (const [version, { fieldMatchers }] of Object.entries(versions)) {
       assert.equal(matching(curves[0], name, 'custom.lineStyle').length, 1, name);
     }
     assert.equal(matching(curves[0], 'a, 3×GPU', 'color').length, 0);
+  });
+  test(`${version}: values on both sides of a limit, below 0 too, have its two colours`, () => {
+    const all = dashboards
+      .flatMap(({ panels }) => panels)
+      .filter(({ type }) => type !== 'row')
+      .flatMap(({ fieldConfig: { defaults, overrides } }) => [
+        defaults.thresholds,
+        ...overrides.flatMap(({ properties }) => properties.filter(({ id }) => id === 'thresholds').map(({ value }) => value)),
+      ])
+      .filter(Boolean);
+    assert.ok(all.some(({ steps }) => steps.length > 2 && steps[1].value < 0));
+    for (const { steps } of all) {
+      steps.slice(1).forEach(({ value, color }, i) => {
+        assert.equal(getActiveThreshold(value, steps).color, color);
+        assert.equal(getActiveThreshold(value - 1e-6, steps).color, steps[i].color);
+      });
+    }
   });
   test(`${version}: a change has its own unit`, () => {
     const tables = dashboards.flatMap(({ panels }) => panels).filter(({ title }) => title.endsWith(' by batch size'));
