@@ -106,7 +106,7 @@ func Default() Settings {
 		Baseline: 7 * day, BaselineOffset: day, BaselineRuns: 6,
 		MinChange: 0.05, MinTailChange: 0.2, Sigmas: 2.5, SmallSample: 8,
 		MinRequests: 30, MinTailRequests: 100,
-		HeartbeatSustained: 15 * time.Minute,
+		HeartbeatSustained: 30 * time.Minute,
 
 		MinHeadroom: 0.1, HeadroomWindow: 10 * time.Minute, SaturationSustained: 15 * time.Minute,
 
