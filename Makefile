@@ -27,9 +27,18 @@ $(tools)/golangci-lint-$(GOLANGCI_LINT_VERSION):
 	GOBIN=$(tools) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(tools)/golangci-lint $@
 
+.PHONY: rules-test
+rules-test: $(tools)/promtool ## Check the rules and alerts, and run their unit tests.
+	$< check rules alerts/*.rules.yaml
+	$< test rules alerts/tests/*.test.yaml
+
 .PHONY: truth
 truth: ## Print how well searches find what is true of simulated engines.
 	go test -run 'TestSearchFindsWhatIsTrue|TestTheNextExperiments' -v -count 1 ./prober
+
+.PHONY: dashboards-check
+dashboards-check: ## Hold the dashboards against what Grafana publishes, with Node.js 20.19 or newer and npm.
+	cd dashboards/grafana && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent check
 
 FUZZTIME ?= 30s
 .PHONY: fuzz

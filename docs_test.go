@@ -120,15 +120,24 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-// searched are the metrics of a probe whose search has found everything.
+// searched are the metrics of a probe of two runs, whose searches have found
+// everything.
 func searched(t *testing.T) []string {
 	t.Helper()
 	p := collector.NewProbe(&config.Config{}, config.DefaultProbe())
 	rate := &prober.Estimate{Value: 1}
-	p.RunEnded(&prober.RunResult{
-		Answers:    []prober.Answer{{Capacity: rate, SLORate: rate}},
-		Comparison: &prober.Comparison{Arms: []prober.Compared{{}, {ToBase: &stats.Interval{}}}},
-	})
+	arm, some := prober.Arm{BatchSize: 1}, prober.Distribution{Count: 1}
+	for _, run := range []string{"first", "second"} {
+		step := prober.Step{RunID: run, Arm: arm}
+		p.StepStarted(step)
+		p.StepEnded(&prober.StepResult{
+			Step: step, ITL: &prober.Histogram{}, Latencies: &prober.Latencies{TTFT: some, TPOT: some, ITL: some, E2E: some},
+		})
+		p.RunEnded(&prober.RunResult{
+			Answers:    []prober.Answer{{Arm: arm, Capacity: rate, SLORate: rate}},
+			Comparison: &prober.Comparison{Arms: []prober.Compared{{}, {ToBase: &stats.Interval{}}}},
+		})
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(p)
 	return familiesOf(t, registry)

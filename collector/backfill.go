@@ -18,7 +18,7 @@ import (
 )
 
 // Backfill writes what the gauges of the latest step were when each of the steps
-// ended, and its latencies as gauges, as OpenMetrics with timestamps. Each series
+// ended, as OpenMetrics with timestamps. Each series
 // stands whole and in the order of time, as Prometheus wants it. With an error
 // of steps it writes nothing.
 func Backfill(w io.Writer, steps iter.Seq2[*prober.StepResult, error]) error {
@@ -79,45 +79,14 @@ func (f *pastFamily) family() *dto.MetricFamily {
 
 // pastProbe is the gauges of one probe.
 type pastProbe struct {
-	metrics   *Probe
-	latencies map[string]*prometheus.GaugeVec
-	registry  *prometheus.Registry
-}
-
-// figures are the figures of a distribution that are written, by the value of the
-// label "figure".
-var figures = map[string]func(prober.Distribution) float64{
-	"mean": func(d prober.Distribution) float64 { return d.Mean },
-	"p50":  func(d prober.Distribution) float64 { return d.P50 },
-	"p90":  func(d prober.Distribution) float64 { return d.P90 },
-	"p95":  func(d prober.Distribution) float64 { return d.P95 },
-	"p99":  func(d prober.Distribution) float64 { return d.P99 },
-	"max":  func(d prober.Distribution) float64 { return d.Max },
-}
-
-// latencies are the distributions that are written, by the name of their
-// histogram.
-var latencies = map[string]func(*prober.Latencies) prober.Distribution{
-	"time_to_first_token_seconds":   func(l *prober.Latencies) prober.Distribution { return l.TTFT },
-	"time_per_output_token_seconds": func(l *prober.Latencies) prober.Distribution { return l.TPOT },
-	"inter_token_latency_seconds":   func(l *prober.Latencies) prober.Distribution { return l.ITL },
-	"request_duration_seconds":      func(l *prober.Latencies) prober.Distribution { return l.E2E },
+	metrics  *Probe
+	registry *prometheus.Registry
 }
 
 func newPastProbe(name string) *pastProbe {
-	p := &pastProbe{
-		metrics:   NewProbe(&config.Config{}, config.Probe{Name: name}),
-		latencies: map[string]*prometheus.GaugeVec{}, registry: prometheus.NewRegistry(),
-	}
+	p := &pastProbe{NewProbe(&config.Config{}, config.Probe{Name: name}), prometheus.NewRegistry()}
 	for _, gauges := range p.metrics.latest {
 		p.registry.MustRegister(gauges)
-	}
-	for of := range latencies {
-		p.latencies[of] = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "step_" + of, Help: "The figures of " + namespace + "_" + of + " over a step.",
-			ConstLabels: prometheus.Labels{"probe": name},
-		}, with(stepLabels, "figure"))
-		p.registry.MustRegister(p.latencies[of])
 	}
 	return p
 }
@@ -157,16 +126,6 @@ func (p *pastProbe) show(step *prober.StepResult) {
 		gauges.Reset()
 	}
 	p.metrics.showLatest(step)
-	for of, distribution := range latencies {
-		v := p.latencies[of]
-		v.Reset()
-		if step.Latencies == nil || distribution(step.Latencies).Count == 0 {
-			continue
-		}
-		for figure, value := range figures {
-			v.WithLabelValues(with(stepValues(step.Arm, step.RequestRate), figure)...).Set(value(distribution(step.Latencies)))
-		}
-	}
 }
 
 // keyOf tells the series of a family apart.

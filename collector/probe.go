@@ -30,17 +30,20 @@ type Probe struct {
 
 	requests, completed, good, offered, seconds *prometheus.CounterVec
 	promptTokens, cachedTokens                  *prometheus.CounterVec
-	outputTokens, dropped                       *prometheus.CounterVec
+	outputTokens, dropped, attained             *prometheus.CounterVec
 	runs, skipped, guardTrips                   *prometheus.CounterVec
 
-	saturated, capacity, sloRate, attainment                           *prometheus.GaugeVec
+	saturated, attainment                                              *prometheus.GaugeVec
 	best, ratio                                                        *prometheus.GaugeVec
 	valid, throughput, goodput, benchThroughput, unfinished, coalesced *prometheus.GaugeVec
 	replicas                                                           replicaGauges
+	figures                                                            stepFigures
+	arms                                                               armFigures
+	searches                                                           searchFigures
 	gpus                                                               gpuGauges
 	inFlight, offeredRate                                              *prometheus.GaugeVec
 
-	active, progress, lastSuccess, lastDuration, next, paused prometheus.Gauge
+	active, progress, lastSuccess, lastDuration, next, paused, objective prometheus.Gauge
 
 	// ofRuns are collected with live, but for a heartbeat, which has no runs.
 	ofSteps, live, ofRuns []prometheus.Collector
@@ -65,7 +68,8 @@ func NewProbe(cfg *config.Config, probe config.Probe) *Probe {
 	constant := prometheus.Labels{"probe": probe.Name}
 	p.makeHistograms(constant)
 	p.makeCounters(constant)
-	p.makeGauges(constant)
+	p.makeGauges(constant, probe.Arms)
+	p.objective.Set(probe.SLO.Attainment)
 	for _, a := range probe.Arms {
 		target, ok := cfg.Target(a.Target)
 		if !ok {
@@ -75,6 +79,7 @@ func NewProbe(cfg *config.Config, probe config.Probe) *Probe {
 		if arm.Replicas == 0 {
 			continue // its series are made when it is known how many replicas there are
 		}
+		p.arms.show(arm)
 		p.inFlight.WithLabelValues(armValues(arm)...)
 		p.offeredRate.WithLabelValues(armValues(arm)...)
 		for _, rate := range probe.Rates(a) {
@@ -139,6 +144,8 @@ func (p *Probe) makeCounters(constant prometheus.Labels) {
 	p.completed = vec("completed_requests_total",
 		"Requests that ended ok within the windows of valid steps; over measured_seconds_total it is the throughput.", stepLabels)
 	p.good = vec("good_requests_total", "Completed requests that kept the SLO; over measured_seconds_total it is the goodput.", stepLabels)
+	p.attained = vec("attained_requests_total",
+		"Requests intended within the windows of valid steps that kept the SLO; over offered_requests_total it is the SLO attainment.", stepLabels)
 	p.seconds = vec("measured_seconds_total", "Length of the windows of valid steps.", stepLabels)
 	p.promptTokens = vec("prompt_tokens_total", "Prompt tokens of measured requests that were ok, as the server counts them.", stepLabels)
 	p.cachedTokens = vec("cached_prompt_tokens_total",
@@ -158,7 +165,7 @@ func (p *Probe) makeCounters(constant prometheus.Labels) {
 	p.ofRuns = append(p.ofRuns, p.runs, p.skipped, p.guardTrips)
 }
 
-func (p *Probe) makeGauges(constant prometheus.Labels) {
+func (p *Probe) makeGauges(constant prometheus.Labels, arms []config.Arm) {
 	opts := func(name, help string) prometheus.GaugeOpts {
 		return prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: constant}
 	}
@@ -171,6 +178,12 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 		v := vec(name, help, &p.ofSteps, with(stepLabels, more...))
 		p.latest = append(p.latest, v)
 		return v
+	}
+	previous := func(name, help string, more ...string) *prometheus.GaugeVec {
+		return vec(name, help, &p.ofSteps, with(stepLabels, more...))
+	}
+	arm := func(name, help string, more ...string) *prometheus.GaugeVec {
+		return vec(name, help, &p.live, with(armLabels, more...))
 	}
 	ofRuns := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(opts(name, help))
@@ -191,25 +204,22 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 	p.saturated = step("step_saturated",
 		"Whether the arm got more than it can bear for ever, in the latest step: 1 for the verdict, 0 for the others.", "verdict")
 	p.attainment = step("step_slo_attainment_ratio", "Share of the requests offered in the window that kept the SLO, in the latest valid step.")
-	p.capacity = vec("saturation_request_rate",
-		"Capacity of an arm in requests per second, by the latest search: the estimate, and the tried rates that it lies between.",
-		&p.live, with(armLabels, "bound"))
-	p.sloRate = vec("slo_request_rate",
-		"Highest request rate at which an arm keeps the SLO, by the latest search: the estimate, and the tried rates that it lies between.",
-		&p.live, with(armLabels, "bound"))
-	p.best = vec("compare_best", "Whether the arm did the most beyond chance in the latest comparison.", &p.live, armLabels)
-	p.ratio = vec("compare_throughput_ratio",
-		"Throughput of an arm as a multiple of the first one's in the latest comparison: the estimate and its 95% interval.",
-		&p.live, with(armLabels, "bound"))
-	p.inFlight = vec("in_flight_requests", "Requests in flight.", &p.live, armLabels)
-	p.offeredRate = vec("offered_request_rate", "Requests per second offered at the moment.", &p.live, armLabels)
+	p.figures = newStepFigures(step, previous)
+	p.arms = newArmFigures(arms, arm)
+	p.searches = newSearchFigures(arm)
+	p.best = arm("compare_best", "Whether the arm did the most beyond chance in the latest comparison.")
+	p.ratio = arm("compare_throughput_ratio",
+		"Throughput of an arm as a multiple of the first one's in the latest comparison: the estimate and its 95% interval.", "bound")
+	p.inFlight = arm("in_flight_requests", "Requests in flight.")
+	p.offeredRate = arm("offered_request_rate", "Requests per second offered at the moment.")
 	p.active = ofRuns("run_active", "Whether a run is under way.")
 	p.progress = ofRuns("run_progress_ratio", "Share of the steps of the current or latest run that have ended.")
 	p.lastSuccess = ofRuns("run_last_success_timestamp_seconds", "When the latest run ended that made all its steps.")
 	p.lastDuration = ofRuns("run_last_duration_seconds", "How long the latest run took.")
 	p.next = ofRuns("run_next_timestamp_seconds", "When the next run begins.")
 	p.paused = prometheus.NewGauge(opts("paused", "Whether the probe is paused."))
-	p.live = append(p.live, p.paused)
+	p.objective = prometheus.NewGauge(opts("slo_attainment_objective_ratio", "Share of the requests that have to keep the SLO, as configured."))
+	p.live = append(p.live, p.paused, p.objective)
 }
 
 // touch makes the series of a step.
@@ -217,7 +227,7 @@ func (p *Probe) touch(step []string) {
 	for _, v := range []*prometheus.HistogramVec{p.ttft, p.tpot, p.itl, p.e2e} {
 		v.WithLabelValues(step...)
 	}
-	for _, v := range []*prometheus.CounterVec{p.offered, p.completed, p.good, p.seconds, p.promptTokens, p.cachedTokens, p.outputTokens, p.dropped} {
+	for _, v := range []*prometheus.CounterVec{p.offered, p.completed, p.good, p.attained, p.seconds, p.promptTokens, p.cachedTokens, p.outputTokens, p.dropped} {
 		v.WithLabelValues(step...)
 	}
 	for _, phase := range prober.Phases() {
@@ -283,6 +293,7 @@ func (p *Probe) RunStarted(prober.Run) {
 // StepStarted implements prober.Observer.
 func (p *Probe) StepStarted(s prober.Step) {
 	p.offeredRate.WithLabelValues(armValues(s.Arm)...).Set(s.RequestRate)
+	p.arms.show(s.Arm)
 	p.closing.Lock()
 	defer p.closing.Unlock()
 	// A rate that a search has chosen has its series before its first event, too.
@@ -351,6 +362,7 @@ func (p *Probe) showLatest(r *prober.StepResult) {
 	p.coalesced.WithLabelValues(step...).Set(r.CoalescedReads)
 	p.unfinished.WithLabelValues(step...).Set(float64(r.Unfinished))
 	p.replicas.set(r, step)
+	p.figures.show(r, step)
 	p.gpus.set(r, step)
 }
 
@@ -358,6 +370,7 @@ func (p *Probe) closeStep(r *prober.StepResult, step []string) {
 	p.offered.WithLabelValues(step...).Add(float64(r.Offered))
 	p.completed.WithLabelValues(step...).Add(float64(r.Completed))
 	p.good.WithLabelValues(step...).Add(float64(r.Good))
+	p.attained.WithLabelValues(step...).Add(math.Round(r.Attainment * float64(r.Offered)))
 	p.seconds.WithLabelValues(step...).Add(r.Window.Seconds())
 	p.promptTokens.WithLabelValues(step...).Add(float64(r.PromptTokens))
 	p.cachedTokens.WithLabelValues(step...).Add(float64(r.CachedTokens))
@@ -399,10 +412,7 @@ func (p *Probe) RunEnded(r *prober.RunResult) {
 
 func (p *Probe) showLatestRun(r *prober.RunResult) {
 	p.lastDuration.Set(r.EndedAt.Sub(r.StartedAt).Seconds())
-	for _, a := range r.Answers {
-		found(p.capacity, a.Arm, a.Capacity)
-		found(p.sloRate, a.Arm, a.SLORate)
-	}
+	p.searches.show(r)
 	if r.Comparison != nil {
 		p.showComparison(r.Comparison)
 	}
@@ -433,21 +443,13 @@ func (p *Probe) Restore(runs []*prober.RunResult) {
 	defer p.version.Add(1)
 	for _, r := range runs {
 		for i := range r.Results {
+			p.arms.show(r.Results[i].Arm)
 			p.showLatest(&r.Results[i])
 		}
 		if !r.EndedAt.IsZero() { // a run that was cut has no end
 			p.showLatestRun(r)
 		}
 	}
-}
-
-// found shows what a search has found, and leaves what an earlier one found where
-// it has not.
-func found(v *prometheus.GaugeVec, arm prober.Arm, e *prober.Estimate) {
-	if e == nil {
-		return
-	}
-	bounds(v, arm, e.Value, e.Lower, e.Upper)
 }
 
 // bounds sets an estimate and what it lies between.
