@@ -10,7 +10,8 @@ func (s Settings) gpus() []Rule {
 		// The power limit holds clocks down on any GPU that is busy: that is no fault.
 		s.alert("VLLMGPUThrottled", warning, s.GPUWindow, fill(`
 			rate(vllm_prober_gpu_clock_event_seconds_total{reason=~"REASONS"}[WINDOW]) > MOST
-		`, "REASONS", "hw_thermal_slowdown|sw_thermal_slowdown|hw_power_brake|board_limit|reliability", "WINDOW", window, "MOST", number(s.MaxThrottled)),
+		`, "REASONS", "hw_thermal_slowdown|sw_thermal_slowdown|hw_power_brake|board_limit|reliability",
+			"WINDOW", window, "MOST", number(s.MaxThrottled)),
 			gpu+" is slowed down by {{ $labels.reason }}",
 			of+"had its clocks held down for {{ $value | humanizePercentage }} of the time over "+window+" by {{ $labels.reason }}."),
 		s.alert("VLLMGPUXID", warning, 0, fill(`
@@ -24,7 +25,8 @@ func (s Settings) gpus() []Rule {
 			increase(vllm_prober_gpu_ecc_errors_total{type="uncorrected"}[WINDOW]) > 0
 		`, "WINDOW", errors),
 			gpu+" has had memory errors that could not be corrected",
-			of+"had {{ $value | printf \"%.0f\" }} uncorrected ECC errors over "+errors+": what computed with that memory is wrong or was ended.").with("problem", "uncorrected"),
+			of+"had {{ $value | printf \"%.0f\" }} uncorrected ECC errors over "+errors+": what computed with that memory is wrong or was ended.",
+		).with("problem", "uncorrected"),
 		s.alert("VLLMGPUECC", critical, 0, `vllm_prober_gpu_row_remap_failure == 1`,
 			gpu+" has run out of spare memory rows",
 			of+"could not replace a faulty row of its memory: it has to be exchanged.").with("problem", "remap_failure"),
