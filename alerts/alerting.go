@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,7 +18,7 @@ const (
 // The labels of what alerts are of.
 var (
 	armLabels  = []string{"job", "probe", "target", "gpus", "batch_size"}
-	stepLabels = append(armLabels[:len(armLabels):len(armLabels)], "request_rate")
+	stepLabels = append(slices.Clip(armLabels), "request_rate")
 )
 
 // An arm and a step as texts name them.
@@ -37,8 +38,8 @@ func (s Settings) Alerting() Groups {
 }
 
 // alert makes an alert. Its texts may use the template language of Prometheus's
-// annotations; labels are pairs of names and values beside the severity.
-func (s Settings) alert(name string, level severity, wait time.Duration, expr, summary, description string, labels ...string) Rule {
+// annotations.
+func (s Settings) alert(name string, level severity, wait time.Duration, expr, summary, description string) Rule {
 	r := Rule{
 		Alert: name, Expr: indented(expr), Labels: map[string]string{"severity": string(level)},
 		Annotations: map[string]string{
@@ -48,19 +49,28 @@ func (s Settings) alert(name string, level severity, wait time.Duration, expr, s
 	if wait > 0 {
 		r.For = promql(wait)
 	}
-	for i := 0; i < len(labels); i += 2 {
-		r.Labels[labels[i]] = labels[i+1]
-	}
 	return r
 }
 
-// figure is a template that asks for the value of a rule with the alert's own
-// labels, and writes it by a function of the template language.
-func figure(rule, function string, labels []string) string {
+// with adds a label to an alert.
+func (r Rule) with(name, value string) Rule {
+	r.Labels[name] = value
+	return r
+}
+
+// ask is a template that asks Prometheus, and does something with the answer where
+// there is one. The word LABELS stands for matchers of the alert's own labels.
+func ask(query, then string, labels ...string) string {
 	var matchers, values []string
 	for _, l := range labels {
 		matchers, values = append(matchers, l+"=%q"), append(values, "$labels."+l)
 	}
-	return fmt.Sprintf("{{ with printf `%s{%s}` %s | query }}{{ . | first | value | %s }}{{ end }}",
-		rule, strings.Join(matchers, ","), strings.Join(values, " "), function)
+	return fmt.Sprintf("{{ with printf `%s` %s | query }}%s{{ end }}",
+		strings.ReplaceAll(query, "LABELS", strings.Join(matchers, ",")), strings.Join(values, " "), then)
+}
+
+// figure is a template for the value of a rule with the alert's own labels, written
+// by a function of the template language.
+func figure(rule, function string, labels []string) string {
+	return ask(rule+"{LABELS}", "{{ . | first | value | "+function+" }}", labels...)
 }

@@ -17,8 +17,8 @@ func (s Settings) prober() []Rule {
 		}
 		return "\t\t\t" + strings.Join(windows, "\n\t\t\tor\n\t\t\t")
 	}
-	const lastSuccess = "{{ with printf `time() - (vllm_prober_run_last_success_timestamp_seconds{job=%q,probe=%q} > 0)` $labels.job $labels.probe | query }}" +
-		" The last success was {{ . | first | value | humanizeDuration }} ago.{{ end }}"
+	lastSuccess := ask("time() - (vllm_prober_run_last_success_timestamp_seconds{LABELS} > 0)",
+		" The last success was {{ . | first | value | humanizeDuration }} ago.", "job", "probe")
 	return []Rule{
 		s.alert("VLLMProberRunOverdue", warning, s.OverdueFor, fill(`
 			time() - (max without (instance, pod) (vllm_prober_run_next_timestamp_seconds) > 0) > LATE
@@ -26,12 +26,11 @@ func (s Settings) prober() []Rule {
 			unless max without (instance, pod) (vllm_prober_paused) == 1
 		`, "LATE", seconds(s.Overdue)),
 			"A run of the probe {{ $labels.probe }} is late",
-			"It was to begin {{ $value | humanizeDuration }} ago: its guard or another probe at its replicas holds it back, or the daemon hangs."+lastSuccess,
-			"cause", "late"),
+			"It was to begin {{ $value | humanizeDuration }} ago: its guard or another probe at its replicas holds it back, or the daemon hangs."+
+				lastSuccess).with("cause", "late"),
 		s.alert("VLLMProberRunOverdue", warning, 0, without(`vllm_prober_runs_skipped_total{reason!~"paused|blackout"}`),
 			"Runs of the probe {{ $labels.probe }} are left out",
-			"{{ $value | printf \"%.0f\" }} starts were left out, and no run has succeeded since."+lastSuccess,
-			"cause", "left_out"),
+			"{{ $value | printf \"%.0f\" }} starts were left out, and no run has succeeded since."+lastSuccess).with("cause", "left_out"),
 		s.alert("VLLMProberRunsFailing", warning, 0, without(`vllm_prober_runs_total{result=~"failed|aborted"}`),
 			"Runs of the probe {{ $labels.probe }} fail",
 			"{{ $value | printf \"%.0f\" }} runs failed, and none has succeeded since."+lastSuccess),
@@ -48,8 +47,8 @@ func (s Settings) prober() []Rule {
 		s.alert("VLLMProberConfigReloadFailed", warning, s.ReloadFor, `vllm_prober_config_last_reload_successful == 0`,
 			"{{ $labels.instance }} goes on with its former configuration",
 			"The latest attempt to load the configuration failed. The last one that succeeded was "+
-				"{{ with printf `time() - vllm_prober_config_last_reload_success_timestamp_seconds{job=%q,instance=%q}` $labels.job $labels.instance | query }}"+
-				"{{ . | first | value | humanizeDuration }}{{ end }} ago; the log says what is wrong, and in which line."),
+				ask("time() - vllm_prober_config_last_reload_success_timestamp_seconds{LABELS}", "{{ . | first | value | humanizeDuration }}",
+					"job", "instance")+" ago; the log says what is wrong, and in which line."),
 		s.alert("VLLMProberDown", critical, s.Down, `absent(vllm_prober_build_info)`,
 			"No prober is running",
 			"Prometheus has had no metrics of any vllm_prober for "+promql(s.Down)+": nothing is measured, and none of the other alerts can fire."),

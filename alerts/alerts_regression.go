@@ -15,11 +15,10 @@ const (
 // regressions are the alerts of what has become worse than it was. A run has to be
 // beyond the limit, and so has the one before it: one bad run is bad luck.
 func (s Settings) regressions() []Rule {
-	labelled := []string{"kind", "regression"}
 	window := promql(s.Baseline)
 	var rules []Rule
-	for _, l := range []struct{ name, short, word string }{{ttft, "ttft", "TTFT"}, {tpot, "tpot", "TPOT"}} {
-		x := s.ladder(l.name)
+	for _, l := range judged {
+		x := s.ladder(l.metric)
 		ofFigure := append(slices.Clone(stepLabels), "figure")
 		rules = append(rules, s.alert("VLLMLatencyRegression", warning, 0, fill(`
 			(
@@ -29,19 +28,19 @@ func (s Settings) regressions() []Rule {
 			)
 			and LATEST > LIMIT
 			and PREVIOUS > LIMIT
-			unless ignoring (figure) SATURATED > 0.5
+			unless ignoring (figure) SATURATED > MOSTLY
 		`, "CHANGE", changeOf(x), "REQUESTS", step("measured_requests", "latest"), "MIN", strconv.Itoa(s.MinRequests),
 			"TAIL", strconv.Itoa(s.MinTailRequests), "LATEST", x.of, "LIMIT", s.limitOf(x), "PREVIOUS", operation(x.of, "previous"),
-			"SATURATED", s.saturatedShare()),
+			"SATURATED", s.saturatedShare(), "MOSTLY", number(s.Saturated)),
 			l.word+" of "+theStep+" has become slower",
 			"In the latest two runs of the probe {{ $labels.probe }} the {{ $labels.figure }} "+l.word+" was "+
 				figure(x.of, asDuration, ofFigure)+" and, before, "+figure(operation(x.of, "previous"), asDuration, ofFigure)+
 				", against a median of "+figure(s.baseOf(x), asDuration, ofFigure)+" over "+window+
 				": {{ $value | "+asPercent+" }} more. By chance it would stay below "+figure(s.limitOf(x), asDuration, ofFigure)+".",
-			append(labelled, "latency", l.short)...))
+		).with("kind", "regression").with("latency", l.label))
 	}
-	for _, l := range []struct{ name, short, word string }{{ttft, "ttft", "TTFT"}, {tpot, "tpot", "TPOT"}} {
-		x := s.heartbeat(l.name)
+	for _, l := range judged {
+		x := s.heartbeat(l.metric)
 		rules = append(rules, s.alert("VLLMHeartbeatLatencyRegression", warning, s.HeartbeatSustained, fill(`
 			CHANGE
 			and LATEST > LIMIT
@@ -49,9 +48,9 @@ func (s Settings) regressions() []Rule {
 		`, "CHANGE", changeOf(x), "LATEST", x.of, "LIMIT", s.limitOf(x), "HOUR", promql(s.Hour), "MIN", strconv.Itoa(s.MinRequests)),
 			l.word+" of the heartbeat of "+theArm+" has become slower",
 			"Over the last "+promql(s.Hour)+" the median "+l.word+" of the heartbeat {{ $labels.probe }} was "+figure(x.of, asDuration, stepLabels)+
-				", against "+figure(s.baseOf(x), asDuration, stepLabels)+" over "+window+": {{ $value | "+asPercent+" }} more. By chance it would stay below "+
-				figure(s.limitOf(x), asDuration, stepLabels)+".",
-			append(labelled, "latency", l.short)...))
+				", against "+figure(s.baseOf(x), asDuration, stepLabels)+" over "+window+
+				": {{ $value | "+asPercent+" }} more. By chance it would stay below "+figure(s.limitOf(x), asDuration, stepLabels)+".",
+		).with("kind", "regression").with("latency", l.label))
 	}
 	fallen := func(name string, x series, labels []string, summary, what string) Rule {
 		return s.alert(name, warning, 0, fill(`
@@ -63,7 +62,7 @@ func (s Settings) regressions() []Rule {
 			what+" was "+figure(x.of, asRate, labels)+" and, before, "+figure(operation(x.of, "previous"), asRate, labels)+
 				" requests per second, against a median of "+figure(s.baseOf(x), asRate, labels)+" over "+window+
 				": {{ $value | "+asPercent+" }}. By chance it would stay above "+figure(s.limitOf(x), asRate, labels)+".",
-			labelled...)
+		).with("kind", "regression")
 	}
 	return append(rules,
 		fallen("VLLMThroughputRegression", s.throughput(), stepLabels,

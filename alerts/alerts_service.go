@@ -16,8 +16,9 @@ func (s Settings) service() []Rule {
 			) > 0
 		`, "LEAST", number(s.MinHeadroom), "WINDOW", promql(s.HeadroomWindow)),
 			"{{ $labels.target }} is near saturation",
-			`Over `+promql(s.HeadroomWindow)+` only {{ $value | humanizePercentage }} of {{ if eq $labels.resource "slots" }}the slots for requests were`+
-				`{{ else }}the KV cache of the fullest replica was{{ end }} free, without any ladder of the prober's. Requests begin to wait when none is.`),
+			`Over `+promql(s.HeadroomWindow)+` only {{ $value | humanizePercentage }} of `+
+				`{{ if eq $labels.resource "slots" }}the slots for requests were{{ else }}the KV cache of the fullest replica was{{ end }} free, `+
+				`without any ladder of the prober's. Requests begin to wait when none is.`),
 		s.alert("VLLMBatchSizeNotInForce", warning, 0, fill(`
 			count without (request_rate) (
 				max without (instance, pod, verdict) (vllm_prober_batch_size_in_force{verdict="not_in_force"}) == 1
@@ -26,8 +27,7 @@ func (s Settings) service() []Rule {
 		`, "ENDED", ended),
 			"{{ $labels.target }} does not run with the batch size {{ $labels.batch_size }} that is declared",
 			"At {{ $value }} request rates of the probe {{ $labels.probe }} the running requests of "+theArm+" did not keep to it: up to "+
-				"{{ with printf `max(vllm_prober_step_requests_running{stat=\"max\",job=%q,probe=%q,target=%q,gpus=%q,batch_size=%q})` "+
-				"$labels.job $labels.probe $labels.target $labels.gpus $labels.batch_size | query }}{{ . | first | value }}{{ end }}"+
+				ask(`max(vllm_prober_step_requests_running{stat="max",LABELS})`, "{{ . | first | value }}", armLabels...)+
 				" ran on one replica. Comparisons of batch sizes with this arm say nothing."),
 		s.alert("VLLMReplicaNotStreaming", critical, s.NotStreaming, `
 			max without (instance, pod, check) (vllm_prober_replica_up{check="stream"}) == 0
@@ -35,7 +35,8 @@ func (s Settings) service() []Rule {
 			max without (instance, pod, check) (vllm_prober_replica_up{check="health"}) == 1
 		`,
 			"{{ $labels.replica }} of {{ $labels.target }} makes no tokens, though /health says that all is well",
-			"The latest requests that the prober sent to {{ $labels.replica }} got no token within their time, while its /health answers 200: its engine is wedged."),
+			"The latest requests that the prober sent to {{ $labels.replica }} got no token within their time, "+
+				"while its /health answers 200: its engine is wedged."),
 	}
 	return rules
 }
@@ -58,7 +59,7 @@ func (s Settings) burn(name string, level severity, b Burn) Rule {
 		theArm+" misses its SLO",
 		"{{ $value | humanizePercentage }} of the requests of the heartbeat {{ $labels.probe }} missed the SLO over "+long+", and "+
 			figure(errorRatio(b.Short), asPercent, armLabels)+" over "+short+"; the objective allows "+
-			"{{ with printf `1 - vllm_prober_slo_attainment_objective_ratio{job=%q,probe=%q}` $labels.job $labels.probe | query }}"+
-			"{{ . | first | value | humanizePercentage }}{{ end }}. It is used up "+number(b.Rate)+" times too fast, or half of the requests are lost.",
-		"window", long)
+			ask("1 - vllm_prober_slo_attainment_objective_ratio{LABELS}", "{{ . | first | value | humanizePercentage }}", "job", "probe")+
+			". It is used up "+number(b.Rate)+" times too fast, or half of the requests are lost.",
+	).with("window", long)
 }

@@ -69,11 +69,11 @@ func (s Settings) baselines() []Rule {
 	// One window of a heartbeat has few requests: the median over an hour of their
 	// medians is what is judged.
 	for _, l := range judged {
-		rules = append(rules, recording(s.heartbeatMedian(l), fill(`
+		rules = append(rules, recording(s.heartbeatMedian(l.metric), fill(`
 			quantile_over_time(0.5, OF{figure="p50"}[WINDOW])
 			unless ignoring (target, gpus, batch_size, request_rate, figure)
 			max without (instance, pod) (vllm_prober_run_active)
-		`, "OF", step(l, "latest"), "WINDOW", promql(s.Hour))))
+		`, "OF", step(l.metric, "latest"), "WINDOW", promql(s.Hour))))
 	}
 	rules = append(rules, recording(s.saturatedShare(), fill(`
 		avg_over_time(SATURATED[WINDOW])
@@ -82,8 +82,8 @@ func (s Settings) baselines() []Rule {
 	rules = append(rules, s.counts(hourCount, "count_over_time("+s.heartbeatMedian(ttft)+"[WINDOW:1h]AGO)")...)
 	rules = append(rules, s.counts(searchCount, "changes("+searched+"[WINDOW]AGO)")...)
 	for _, l := range judged {
-		rules = append(rules, s.baseline(s.ladder(l))...)
-		rules = append(rules, s.baseline(s.heartbeat(l))...)
+		rules = append(rules, s.baseline(s.ladder(l.metric))...)
+		rules = append(rules, s.baseline(s.heartbeat(l.metric))...)
 	}
 	rules = append(rules, s.baseline(s.throughput())...)
 	return append(rules, s.baseline(s.capacity())...)

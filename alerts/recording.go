@@ -17,9 +17,9 @@ const (
 
 var latencies = []string{ttft, tpot, itl, e2e}
 
-// judged are the latencies that have a baseline. ITL is TPOT in other words, and E2E
-// both together.
-var judged = []string{ttft, tpot}
+// judged are the latencies that have a baseline, with their names in labels and in
+// texts. ITL is TPOT in other words, and E2E both together.
+var judged = []struct{ metric, label, word string }{{ttft, "ttft", "TTFT"}, {tpot, "tpot", "TPOT"}}
 
 const (
 	throughput = "throughput_requests_per_second"

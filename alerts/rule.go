@@ -57,7 +57,7 @@ func (g Groups) YAML() ([]byte, error) { return encode(g) }
 
 // prometheusRule is the operator's resource that holds groups.
 type prometheusRule struct {
-	APIVersion string `yaml:"apiVersion"`
+	APIVersion string `yaml:"apiVersion"` //nolint:tagliatelle // it is Kubernetes's
 	Kind       string `yaml:"kind"`
 	Metadata   struct {
 		Name   string            `yaml:"name"`

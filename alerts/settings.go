@@ -37,6 +37,9 @@ type Settings struct {
 	// MinRequests is the least number of requests that a step's latencies have to
 	// rest on, MinTailRequests that of a 99th percentile.
 	MinRequests, MinTailRequests int
+	// Saturated is the share of the baseline in which an arm was saturated at a request
+	// rate, above which its latencies there are not judged.
+	Saturated float64
 	// HeartbeatSustained is how long the median of the last hour of a heartbeat has
 	// to be off.
 	HeartbeatSustained time.Duration
@@ -105,7 +108,7 @@ func Default() Settings {
 
 		Baseline: 7 * day, BaselineOffset: day, BaselineRuns: 6,
 		MinChange: 0.05, MinTailChange: 0.2, Sigmas: 2.5, SmallSample: 8,
-		MinRequests: 30, MinTailRequests: 100,
+		MinRequests: 30, MinTailRequests: 100, Saturated: 0.5,
 		HeartbeatSustained: 30 * time.Minute,
 
 		MinHeadroom: 0.1, HeadroomWindow: 10 * time.Minute, SaturationSustained: 15 * time.Minute,

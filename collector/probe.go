@@ -227,7 +227,9 @@ func (p *Probe) touch(step []string) {
 	for _, v := range []*prometheus.HistogramVec{p.ttft, p.tpot, p.itl, p.e2e} {
 		v.WithLabelValues(step...)
 	}
-	for _, v := range []*prometheus.CounterVec{p.offered, p.completed, p.good, p.attained, p.seconds, p.promptTokens, p.cachedTokens, p.outputTokens, p.dropped} {
+	for _, v := range []*prometheus.CounterVec{
+		p.offered, p.completed, p.good, p.attained, p.seconds, p.promptTokens, p.cachedTokens, p.outputTokens, p.dropped,
+	} {
 		v.WithLabelValues(step...)
 	}
 	for _, phase := range prober.Phases() {

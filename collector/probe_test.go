@@ -86,6 +86,7 @@ func TestEverySeriesOfTheLadderIsThereFromTheBeginning(t *testing.T) {
 		"vllm_prober_requests_total":                      steps * phasesAndOutcomes,
 		"vllm_prober_completed_requests_total":            steps,
 		"vllm_prober_good_requests_total":                 steps,
+		"vllm_prober_attained_requests_total":             steps,
 		"vllm_prober_offered_requests_total":              steps,
 		"vllm_prober_measured_seconds_total":              steps,
 		"vllm_prober_prompt_tokens_total":                 steps,
