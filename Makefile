@@ -36,6 +36,10 @@ rules-test: $(tools)/promtool ## Check the rules and alerts, and run their unit 
 truth: ## Print how well searches find what is true of simulated engines.
 	go test -run 'TestSearchFindsWhatIsTrue|TestTheNextExperiments' -v -count 1 ./prober
 
+.PHONY: dashboards-check
+dashboards-check: ## Hold the dashboards against what Grafana publishes, with Node.js 20.19 or newer and npm.
+	cd dashboards/grafana && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent check
+
 FUZZTIME ?= 30s
 .PHONY: fuzz
 fuzz: ## Fuzz everything that parses foreign bytes, FUZZTIME each.
