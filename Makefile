@@ -51,7 +51,7 @@ field-report: $(tools)/vllm_prober $(tools)/prometheus $(tools)/promtool ## Prin
 
 .PHONY: backtest
 backtest: ## Print how many false and missed alerts the rules give on simulated runs.
-	go -C e2e/prometheus test -count 1 -timeout 20m -v ./backtest
+	GOGC=300 go -C e2e/prometheus test -count 1 -timeout 20m -v ./backtest
 
 .PHONY: rules-test
 rules-test: $(tools)/promtool ## Check the rules and alerts, and run their unit tests.

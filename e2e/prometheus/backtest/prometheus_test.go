@@ -16,7 +16,6 @@ import (
 	client "github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/promql"
@@ -26,13 +25,9 @@ import (
 	"github.com/prometheus/prometheus/util/teststorage"
 )
 
-// form is how histograms are scraped.
-type form struct{ native, classic bool }
-
 // server is a Prometheus whose time is a test's.
 type server struct {
 	t       *testing.T
-	form    form
 	storage *teststorage.TestStorage
 	engine  *promql.Engine
 	// groups are all that the alerts rest on; past are those of their rules that others
@@ -50,10 +45,9 @@ type server struct {
 
 // sample is what a scrape brought of a series.
 type sample struct {
-	labels    labels.Labels
-	ref       storage.SeriesRef
-	value     float64
-	histogram *histogram.Histogram
+	labels labels.Labels
+	ref    storage.SeriesRef
+	value  float64
 }
 
 // firing is an alert that has begun to fire.
@@ -64,10 +58,10 @@ type firing struct {
 }
 
 // newServer makes one with those rules of files that the alerts of regressions rest on.
-func newServer(t *testing.T, interval time.Duration, form form, files ...string) *server {
+func newServer(t *testing.T, interval time.Duration, files ...string) *server {
 	t.Helper()
 	s := &server{
-		t: t, form: form, storage: teststorage.New(t), wanted: map[string]bool{}, symbols: labels.NewSymbolTable(),
+		t: t, storage: teststorage.New(t), wanted: map[string]bool{}, symbols: labels.NewSymbolTable(),
 		series: map[string]storage.SeriesRef{}, firing: map[string]time.Time{},
 	}
 	reader := parser.NewParser(parser.Options{})
@@ -130,7 +124,7 @@ func (s *server) scrape(registry *client.Registry) (scraped []sample) {
 			s.t.Fatal(err)
 		}
 	}
-	p := textparse.NewProtobufParser(page.Bytes(), !s.form.native, s.form.classic, false, false, s.symbols)
+	p := textparse.NewProtobufParser(page.Bytes(), true, false, false, false, s.symbols)
 	for {
 		entry, err := p.Next()
 		if errors.Is(err, io.EOF) {
@@ -139,18 +133,11 @@ func (s *server) scrape(registry *client.Registry) (scraped []sample) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		var found sample
-		switch entry {
-		case textparse.EntrySeries:
-			_, _, found.value = p.Series()
-		case textparse.EntryHistogram:
-			var f *histogram.FloatHistogram
-			if _, _, found.histogram, f = p.Histogram(); f != nil {
-				s.t.Fatal("a histogram of floats, which client_golang does not make")
-			}
-		default:
+		if entry != textparse.EntrySeries {
 			continue
 		}
+		var found sample
+		_, _, found.value = p.Series()
 		p.Labels(&found.labels)
 		if s.wanted[found.labels.Get(model.MetricNameLabel)] {
 			found.labels = labels.NewBuilder(found.labels).Set("job", "vllm_prober").Set("instance", "prober:9877").Labels()
@@ -165,7 +152,7 @@ func (s *server) store(at time.Time, scraped []sample) {
 	app := s.storage.AppenderV2(s.t.Context())
 	for i := range scraped {
 		each := &scraped[i]
-		ref, err := app.Append(each.ref, each.labels, 0, at.UnixMilli(), each.value, each.histogram, nil, storage.AppendV2Options{})
+		ref, err := app.Append(each.ref, each.labels, 0, at.UnixMilli(), each.value, nil, nil, storage.AppendV2Options{})
 		if err != nil {
 			s.t.Fatal(err)
 		}

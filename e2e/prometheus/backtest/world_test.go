@@ -42,9 +42,9 @@ type placed struct {
 	later time.Duration
 }
 
-func newWorld(t *testing.T, interval time.Duration, form form) *world {
+func newWorld(t *testing.T, interval time.Duration) *world {
 	t.Helper()
-	return &world{server: newServer(t, interval, form, ruleFiles...), interval: interval, now: epoch}
+	return &world{server: newServer(t, interval, ruleFiles...), interval: interval, now: epoch}
 }
 
 // add adds the first probe of cfg under another name.
