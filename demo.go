@@ -33,16 +33,18 @@ const demoReplicas = 4
 func addDemo(app *kingpin.Application, commands map[string]command) {
 	cmd := app.Command("demo", "Probe simulated replicas with 1 and 4 GPUs and batch sizes 16 and 32, with nothing to install.")
 	once := cmd.Flag("once", "End after the first run.").Bool()
+	lag := cmd.Flag("max-send-lag", "How late requests may be sent before a step is invalid: more of it suits a busy machine.").
+		Default(config.DefaultProbe().MaxSendLag.String()).Duration()
 	gpus := &gpuFlags{}
 	gpus.add(cmd)
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
-		return demo(env, logging, webFlags, gpus, *once)
+		return demo(env, logging, webFlags, gpus, *once, *lag)
 	}
 }
 
-func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *gpuFlags, once bool) error {
-	cfg := &config.Config{Probes: []config.Probe{demoProbe()}}
+func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *gpuFlags, once bool, maxSendLag time.Duration) error {
+	cfg := &config.Config{Probes: []config.Probe{demoProbe(maxSendLag)}}
 	var replicas []*simulator.Replica
 	for _, size := range demoBatchSizes {
 		fleet, err := simulator.Start("127.0.0.1", 0, demoReplicas, simulator.Options{Parameters: simulator.FieldReport()})
@@ -83,9 +85,9 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 }
 
 // demoProbe is the ladder of the field report.
-func demoProbe() config.Probe {
+func demoProbe(maxSendLag time.Duration) config.Probe {
 	p := config.DefaultProbe()
-	p.Name = "ladder"
+	p.Name, p.MaxSendLag = "ladder", maxSendLag
 	for _, size := range demoBatchSizes {
 		name := fmt.Sprintf("bs%d", size)
 		p.Arms = append(p.Arms, config.Arm{Target: name, Replicas: 1, Rates: demoOneGPU}, config.Arm{Target: name})
@@ -100,7 +102,7 @@ func demoProbe() config.Probe {
 	// offered ones by a fifth.
 	p.Pacing = config.Pacing{Process: config.Constant}
 	p.SLO.TTFT, p.SLO.TPOT = 500*time.Millisecond, 50*time.Millisecond
-	p.Schedule.Interval = 3 * time.Minute
+	p.Schedule.Interval = 150 * time.Second
 	return p
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"vllm_prober/internal/config"
 	"vllm_prober/internal/simulator"
 )
 
@@ -297,7 +298,7 @@ func TestAddressInUse(t *testing.T) {
 }
 
 func TestDemoConfiguration(t *testing.T) {
-	probe := demoProbe()
+	probe := demoProbe(config.DefaultProbe().MaxSendLag)
 	if planned := probe.Planned(); planned > 110*time.Second {
 		t.Errorf("the demo's ladder is planned to take %s, promised are two minutes", planned)
 	}

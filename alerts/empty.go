@@ -21,7 +21,7 @@ func (s Settings) MayBeEmpty() map[string]string {
 				empty[name] = noSearch
 			case strings.Contains(name, "joule"):
 				empty[name] = noGPUs
-			case strings.Contains(name, ":limit_") || strings.HasSuffix(name, "_settled"):
+			case strings.Contains(name, ":limit_") || strings.HasSuffix(name, "_settled") || strings.HasPrefix(name, hourCount):
 				empty[name] = young
 			case strings.HasSuffix(name, ":previous"):
 				empty[name] = noPrevious
