@@ -68,18 +68,16 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 		_ = logging.Level.Set("warn") // the progress says what info would
 	}
 	logger := promslog.New(logging)
-	registry := newRegistry()
-	endGPUs, err := gpus.watch(registry, func() (gpu.Read, error) { return simulator.GPUs(replicas) },
-		func() *config.Config { return cfg }, logger)
+	poller, endGPUs, err := gpus.watch(func() (gpu.Source, error) { return simulator.GPUs(replicas) }, logger)
 	if err != nil {
 		return err
 	}
 	defer endGPUs()
 	d := daemon.New(daemon.Options{
 		Load:     func() (*config.Config, error) { return cfg, nil },
-		Registry: registry, Logger: logger,
+		Registry: newRegistry(), Logger: logger,
 		Observer: prober.Observers{progress.New(env.stderr, isTerminal(env.stderr)), tables},
-		Replicas: collector.NewReplicas(replicaInterval, nil, logger),
+		Replicas: collector.NewReplicas(replicaInterval, nil, logger), GPUs: poller,
 	})
 	return serve(env, d, cfg, webFlags, time.Second, logger, tables.done)
 }

@@ -42,7 +42,7 @@ func text(s string) http.HandlerFunc {
 
 // showConfig writes the configuration in force; its secrets marshal as <secret>.
 func (d *Daemon) showConfig(w http.ResponseWriter, _ *http.Request) {
-	shown, err := yaml.Marshal(d.Config())
+	shown, err := yaml.Marshal(d.inForce())
 	if err != nil {
 		http.Error(w, "writing the configuration: "+err.Error(), http.StatusInternalServerError)
 		return
