@@ -64,8 +64,9 @@ func thisProgram() Version {
 // Step is a step's result with the whole distributions of its latencies.
 type Step struct {
 	prober.StepResult
-	// Histograms are nil where the latencies are withheld.
-	Histograms *Histograms `json:"histograms,omitempty"`
+	// Histograms and Batches are nil where the latencies are withheld.
+	Histograms *Histograms     `json:"histograms,omitempty"`
+	Batches    *prober.Batches `json:"batches,omitempty"`
 }
 
 // Histograms are the latencies of a step's measured requests that were OK. Those
@@ -79,7 +80,7 @@ type Histograms struct {
 
 // stepOf is a step as it is kept.
 func stepOf(r *prober.StepResult) Step {
-	kept := Step{StepResult: *r}
+	kept := Step{StepResult: *r, Batches: r.Batches}
 	if r.Latencies == nil {
 		return kept
 	}
@@ -113,7 +114,9 @@ func (r *Record) Result() *prober.RunResult {
 		Answers: r.Answers, Comparison: r.Comparison, Err: r.Err,
 	}
 	for i := range r.Steps {
-		result.Results = append(result.Results, r.Steps[i].StepResult)
+		step := r.Steps[i].StepResult
+		step.Batches = r.Steps[i].Batches
+		result.Results = append(result.Results, step)
 	}
 	return result
 }
