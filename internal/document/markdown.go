@@ -54,7 +54,7 @@ func (w *markdown) block(b *Block) {
 			w.WriteByte('\n')
 		}
 	default:
-		fmt.Fprintf(w, "%s\n", inline(b.Paragraph))
+		fmt.Fprintf(w, "%s\n", paragraph(b.Paragraph))
 	}
 }
 
@@ -95,7 +95,7 @@ func inline(s string) string {
 		switch {
 		case r == '_' && i > 0 && i+1 < len(text) && isWord(text[i-1]) && isWord(text[i+1]): // within a word it is none
 			b.WriteRune(r)
-		case strings.ContainsRune("\\`*_[]|~", r), i == 0 && strings.ContainsRune("#+-=", r):
+		case strings.ContainsRune("\\`*_[]|~", r):
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case r == '<':
@@ -109,6 +109,15 @@ func inline(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// paragraph makes any text one line that begins no heading, list or rule.
+func paragraph(s string) string {
+	text := inline(s)
+	if strings.HasPrefix(text, "#") || strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-") || strings.HasPrefix(text, "=") {
+		return `\` + text
+	}
+	return text
 }
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

@@ -6,8 +6,8 @@ package report
 var catalogue = map[string]message{
 	// What became of the run.
 	"run.success": {
-		"All {steps} steps of the run were made.",
-		"계획한 {steps}개 단계를 모두 측정했습니다.",
+		"The run made all of its steps: {steps}.",
+		"단계 {steps}개를 모두 측정했습니다.",
 	},
 	"run.incomplete": {
 		"The run did not make all of its steps: {reason}.",
@@ -22,7 +22,7 @@ var catalogue = map[string]message{
 		"{steps}개 단계 중 {withheld}개는 유효하지 않아 지연 시간을 공개하지 않습니다({reasons}).",
 	},
 	"valid.none": {
-		"None of the {steps} steps is valid ({reasons}): this run says nothing of the service.",
+		"No step is valid, of {steps} ({reasons}): this run says nothing of the service.",
 		"{steps}개 단계가 모두 유효하지 않습니다({reasons}). 이 실행으로는 서비스에 대해 아무것도 말할 수 없습니다.",
 	},
 

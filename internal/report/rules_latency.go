@@ -19,7 +19,7 @@ func latency(d *reading) (found []finding) {
 	for _, arm := range d.arms {
 		points := d.points(arm)
 		borne, over, _ := bounds(points)
-		if borne != nil && points[0].rate < borne.rate && points[0].latencies() && borne.latencies() {
+		if borne != nil && points[0].rate < borne.rate && points[0].has(tpot) && borne.has(tpot) {
 			rule := "latency.calm"
 			if borne.mean(ttftMean) >= explodes*points[0].mean(ttftMean) {
 				rule = "latency.rises"
@@ -30,15 +30,15 @@ func latency(d *reading) (found []finding) {
 				"tpot_from": seconds(points[0].mean(tpotMean)), "tpot_to": seconds(borne.mean(tpotMean)),
 			}, verdicts(points)})
 		}
-		if borne == nil || over == nil || !borne.latencies() || !over.latencies() {
+		if borne == nil || over == nil || !borne.has(tpot) || !over.has(tpot) {
 			continue
 		}
-		ttft, tpot := over.mean(ttftMean)/borne.mean(ttftMean), over.mean(tpotMean)/borne.mean(tpotMean)
-		if ttft < explodes || !(ttft >= muchMore*tpot) { // also where there is no TPOT
+		waits, works := over.mean(ttftMean)/borne.mean(ttftMean), over.mean(tpotMean)/borne.mean(tpotMean)
+		if waits < explodes || waits < muchMore*works {
 			continue
 		}
 		found = append(found, finding{"latency.queue", values{
-			"arms": []prober.Arm{arm}, "lower": borne.rate, "upper": over.rate, "ttft_times": ttft, "tpot_times": tpot,
+			"arms": []prober.Arm{arm}, "lower": borne.rate, "upper": over.rate, "ttft_times": waits, "tpot_times": works,
 			"ttft_from": seconds(borne.mean(ttftMean)), "ttft_to": seconds(over.mean(ttftMean)),
 			"tpot_from": seconds(borne.mean(tpotMean)), "tpot_to": seconds(over.mean(tpotMean)),
 		}, verdicts([]point{*borne, *over})})
