@@ -25,12 +25,16 @@ const (
 	// DrainArtefact: a throughput falls short of the request rate by the time in which
 	// the last requests drained, and is no limit of the server.
 	DrainArtefact FindingKind = "drain_artefact"
+	// Differ: the sides are of runs that ask for different things.
+	Differ FindingKind = "definitions_differ"
+	// Foreign: a side is another tool's, and what its figures cannot tell.
+	Foreign FindingKind = "foreign"
 )
 
 // Finding is what figures say together that none of them says alone.
 type Finding struct {
 	Kind FindingKind `json:"kind"`
-	Arm  prober.Arm  `json:"arm"`
+	Arm  prober.Arm  `json:"arm,omitzero"`
 	// RequestRate is where it was found; of DrainArtefact the lowest rate, and To the
 	// highest.
 	RequestRate float64 `json:"request_rate,omitempty"`
