@@ -24,8 +24,10 @@ func addCompare(app *kingpin.Application, commands map[string]command) {
 	effect := cmd.Flag("effect", "The smallest difference that matters, in percent.").Default(strconv.Itoa(int(100 * compare.Effect))).Float64()
 	output := cmd.Flag("output", "The form of the result: "+strings.Join(report.CompareFormats(), ", ")+".").
 		Default(string(report.Table)).Enum(report.CompareFormats()...)
-	base := cmd.Arg("base", "A run's id, several of them with commas between, or one with an arm as RUN:TARGET or RUN:TARGET:REPLICAS.").Required().String()
-	other := cmd.Arg("other", fmt.Sprintf("What is held against it, in the same way. Without it, base is held against the %d runs of its definition before it.", formerRuns)).String()
+	base := cmd.Arg("base", "A run's id, several of them with commas between, or either with an arm, as RUN:TARGET or RUN:TARGET:REPLICAS.").
+		Required().String()
+	other := cmd.Arg("other", "What is held against it, in the same way. Without it, base is held against the runs of its definition before it, "+
+		fmt.Sprintf("%d at most.", formerRuns)).String()
 	commands[cmd.FullCommand()] = func(env environment, _ *promslog.Config) error {
 		if *effect <= 0 || *effect > 100 {
 			return fmt.Errorf("--effect: %g; allowed: more than 0, and 100 at most", *effect)
@@ -80,7 +82,8 @@ func tablesOf(a, b compared, base, other string, effect float64) ([]*compare.Tab
 		}
 	}
 	if len(tables) == 0 {
-		return nil, fmt.Errorf("%s and %s have no arm in common: name one of each as RUN:TARGET:REPLICAS, of %s", base, other, names(a.sides, b.sides))
+		return nil, fmt.Errorf("%s and %s have no arm in common: name one of each as RUN:TARGET:REPLICAS, of %s",
+			base, other, names(a.sides, b.sides))
 	}
 	cells := 0
 	for _, t := range tables {

@@ -72,7 +72,9 @@ func Definitions(a, b *results.Record) []Finding {
 		return nil
 	}
 	slices.Sort(differ)
-	return []Finding{{Kind: Differ, Text: fmt.Sprintf("the definitions of %s and %s differ in %s: what is compared is not the same", a.ID, b.ID, strings.Join(differ, " and "))}}
+	return []Finding{{Kind: Differ, Text: fmt.Sprintf(
+		"the definitions of %s and %s differ in %s: what is compared is not the same", a.ID, b.ID, strings.Join(differ, " and "),
+	)}}
 }
 
 func definition(r *results.Record) (config.Probe, error) {

@@ -31,7 +31,8 @@ func WriteComparisons(w io.Writer, format Format, tables []*compare.Table) error
 				return err
 			}
 		}
-		if _, err := fmt.Fprintf(w, "%s as base, and %s; the words allow for chance in all cells together, the 95%% intervals in each by itself\n\n", t.Base, t.Other); err != nil {
+		if _, err := fmt.Fprintf(w, "%s as base, and %s; the words allow for chance in all cells together, the 95%% intervals in each by itself\n\n",
+			t.Base, t.Other); err != nil {
 			return err
 		}
 		if err := write(w, differences(t)); err != nil {
