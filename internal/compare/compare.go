@@ -15,6 +15,8 @@ import (
 type Side struct {
 	Name  string
 	Steps []Step
+	// Findings are what has to be known of it before it is compared.
+	Findings []Finding
 }
 
 // The error that is allowed, and what is to be found.
@@ -93,7 +95,11 @@ func Between(base, other Side, effect float64) *Table {
 	}
 	paired := isPaired(base.Steps, other.Steps)
 	t.judge(paired)
-	t.Findings = append(Findings(slices.Concat(base.Steps, other.Steps)), unbound(base, other)...)
+	for _, f := range slices.Concat(base.Findings, other.Findings, Findings(slices.Concat(base.Steps, other.Steps)), unbound(base, other)) {
+		if !slices.Contains(t.Findings, f) { // of many files it is the same
+			t.Findings = append(t.Findings, f)
+		}
+	}
 	return t
 }
 
@@ -121,7 +127,7 @@ func commonRates(a, b Side) (rates []float64) {
 func isThroughput(steps []Step) bool {
 	for _, s := range steps {
 		good, has := s.Figures[Goodput]
-		if has && good.Count != s.Figures[Throughput].Count {
+		if has && good.Value != s.Figures[Throughput].Value {
 			return false
 		}
 	}

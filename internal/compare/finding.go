@@ -3,7 +3,6 @@ package compare
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 
 	"vllm_prober/prober"
@@ -25,12 +24,16 @@ const (
 	// DrainArtefact: a throughput falls short of the request rate by the time in which
 	// the last requests drained, and is no limit of the server.
 	DrainArtefact FindingKind = "drain_artefact"
+	// Differ: the sides are of runs that ask for different things.
+	Differ FindingKind = "definitions_differ"
+	// Foreign: a side is another tool's, and what its figures cannot tell.
+	Foreign FindingKind = "foreign"
 )
 
 // Finding is what figures say together that none of them says alone.
 type Finding struct {
 	Kind FindingKind `json:"kind"`
-	Arm  prober.Arm  `json:"arm"`
+	Arm  prober.Arm  `json:"arm,omitzero"`
 	// RequestRate is where it was found; of DrainArtefact the lowest rate, and To the
 	// highest.
 	RequestRate float64 `json:"request_rate,omitempty"`
@@ -56,8 +59,8 @@ func Findings(steps []Step) []Finding {
 			}
 		}
 		slices.SortStableFunc(own, func(a, b Step) int { return cmp.Compare(a.RequestRate, b.RequestRate) })
-		for _, find := range []func([]Step) (Finding, bool){notInForce, func(own []Step) (Finding, bool) { return impossible(own, steps) }, drainArtefact} {
-			if f, ok := find(own); ok {
+		for _, find := range []func(own, all []Step) (Finding, bool){notInForce, impossible, drainArtefact} {
+			if f, ok := find(own, steps); ok {
 				f.Arm = arm
 				found = append(found, f)
 			}
@@ -78,7 +81,7 @@ func (s Step) slots() float64 {
 // notInForce asks the replicas and, where these say nothing, Little (Operations
 // Research 9(3), 1961): in the mean as many requests are in a system as come out of it
 // in the time that one spends there. While none waits, they all run.
-func notInForce(own []Step) (Finding, bool) {
+func notInForce(own, _ []Step) (Finding, bool) {
 	for _, s := range own {
 		if s.InForce == prober.NotInForce {
 			return Finding{Kind: NotInForce, RequestRate: s.RequestRate, Text: fmt.Sprintf(
@@ -89,7 +92,8 @@ func notInForce(own []Step) (Finding, bool) {
 		running := s.value(Throughput) * (s.value(E2EMean) - waited)
 		if s.slots() > 0 && running > s.slots() && s.value(E2EMean) > 0 && waited > 0 {
 			return Finding{Kind: NotInForce, RequestRate: s.RequestRate, Text: fmt.Sprintf(
-				"batch size %d was not in force at %g req/s: %.3g requests a second, each of which had tokens coming for %.3g s, are %.3g that ran at once, and it lets %g",
+				"batch size %d was not in force at %g req/s: %.3g requests a second, each of which had tokens coming for %.3g s, "+
+					"are %.3g that ran at once, and it lets %g",
 				s.Arm.BatchSize, s.RequestRate, s.value(Throughput), s.value(E2EMean)-waited, running, s.slots(),
 			)}, true
 		}
@@ -101,86 +105,41 @@ func notInForce(own []Step) (Finding, bool) {
 // rate r lasts N/r and the time of the last ones, so that N/duration falls short of r
 // by that on a server of any capacity. 1/throughput − 1/r is that time for each request
 // of the run. Where it grows from rate to rate no more than the time that a request
-// takes, the server kept up. Where a request's time is not known, its TPOT grows with
-// it.
-func drainArtefact(own []Step) (Finding, bool) {
-	var usable []Step
-	for _, s := range own {
-		if x := s.value(Throughput); s.WithDrain && x > 0 && x < s.RequestRate && taken(s) > 0 {
-			usable = append(usable, s)
+// takes, the server kept up. Where that time is not told, TPOT stands for it.
+func drainArtefact(own, _ []Step) (Finding, bool) {
+	for _, taken := range []Metric{E2EMean, TPOTMean} {
+		var usable []Step
+		for _, s := range own {
+			if s.fallsShort() && s.value(taken) > 0 {
+				usable = append(usable, s)
+			}
 		}
-	}
-	if len(usable) < 2 {
-		return Finding{}, false
-	}
-	first, last := usable[0], usable[len(usable)-1]
-	short := func(s Step) float64 { return 1/s.value(Throughput) - 1/s.RequestRate }
-	shortGrew, timeGrew := short(last)/short(first), taken(last)/taken(first)
-	if first.RequestRate == last.RequestRate || shortGrew > timeGrew {
-		return Finding{}, false
-	}
-	return Finding{Kind: DrainArtefact, RequestRate: first.RequestRate, To: last.RequestRate, Text: fmt.Sprintf(
-		"the throughput counts the time in which the last requests drained: what it lacks grew %.2f-fold from %g to %g req/s, %.1f to %.1f ms for each request, "+
-			"while the time that a request takes grew %.2f-fold; so the server probably kept up, and %.4g at %g req/s is neither its limit nor a measure of how it scales",
-		shortGrew, first.RequestRate, last.RequestRate, 1000*short(first), 1000*short(last), timeGrew, last.value(Throughput), last.RequestRate,
-	)}, true
-}
-
-// taken is the time that a request takes, or what grows with it.
-func taken(s Step) float64 {
-	if e2e := s.value(E2EMean); e2e > 0 {
-		return e2e
-	}
-	return s.value(TPOTMean)
-}
-
-// impossible takes the declared batch size for the limit on running requests and
-// looks whether the means of a sweep, of the same number of requests and tokens at
-// each rate, can then all be true:
-//
-//  1. Where none waits, so many requests run that one may take slots/throughput at most
-//     (Little). That bounds the tokens of an answer, by TTFT and TPOT.
-//  2. Those bound the drain of any step that counts it, and so the number of requests.
-//  3. These bound what the requests of an overloaded step wait in the mean: N/2 times
-//     what each adds to the queue, 1/throughput − 1/rate. The reported throughput is no
-//     more than the true one, so that the bound is no less than the true one.
-//
-// As the bounds take means for maxima, what contradicts them has to be twice as much.
-func impossible(own, all []Step) (Finding, bool) {
-	const doubt = 2
-	for _, calm := range own {
-		x, ttft, tpot := calm.value(Throughput), calm.value(TTFTMean), calm.value(TPOTMean)
-		if calm.slots() == 0 || x == 0 || ttft == 0 || tpot == 0 || queues(calm, own) {
+		if len(usable) < 2 {
 			continue
 		}
-		longest := calm.slots() / x
-		tokens := math.Floor(1 + (longest-ttft)/tpot)
-		requests := math.Inf(1)
-		for _, s := range all {
-			if !s.WithDrain || queues(s, all) || s.value(Throughput) >= s.RequestRate || s.value(TTFTMean) == 0 || s.value(TPOTMean) == 0 {
-				continue
-			}
-			drain := s.value(TTFTMean) + (tokens-1)*s.value(TPOTMean)
-			requests = min(requests, drain/(1/s.value(Throughput)-1/s.RequestRate))
+		first, last := usable[0], usable[len(usable)-1]
+		shortGrew, timeGrew := last.drained()/first.drained(), last.value(taken)/first.value(taken)
+		if first.RequestRate == last.RequestRate || shortGrew > timeGrew {
+			return Finding{}, false
 		}
-		for _, over := range own {
-			xo, waited := over.value(Throughput), over.value(TTFTMean)
-			if !queues(over, own) || xo >= over.RequestRate || xo == 0 || math.IsInf(requests, 1) {
-				continue
-			}
-			most := requests / 2 * (1/xo - 1/over.RequestRate)
-			if tokens >= 1 && waited-ttft <= doubt*most {
-				continue
-			}
-			return Finding{Kind: Impossible, RequestRate: over.RequestRate, Text: fmt.Sprintf(
-				"batch size %d cannot have been in force: with %g slots and %.3g requests a second at %g req/s, a request took %.2f s at most, which is %.0f tokens; "+
-					"then the drain makes it a run of about %.0f requests, which at %g req/s lasts %.0f s, with a mean wait of %.1f s at most, and %.1f s were reported",
-				calm.Arm.BatchSize, calm.slots(), x, calm.RequestRate, longest, tokens, requests, over.RequestRate, requests/xo, most, waited,
-			)}, true
-		}
+		return Finding{Kind: DrainArtefact, RequestRate: first.RequestRate, To: last.RequestRate, Text: fmt.Sprintf(
+			"the throughput counts the time in which the last requests drained: what it lacks grew %.2f-fold from %g to %g req/s, "+
+				"%.1f to %.1f ms for each request, while the time that a request takes grew %.2f-fold; so the server probably kept up, "+
+				"and %.4g at %g req/s is neither its limit nor a measure of how it scales",
+			shortGrew, first.RequestRate, last.RequestRate, 1000*first.drained(), 1000*last.drained(), timeGrew,
+			last.value(Throughput), last.RequestRate,
+		)}, true
 	}
 	return Finding{}, false
 }
+
+// fallsShort says whether the step's throughput counts the drain and shows it.
+func (s Step) fallsShort() bool {
+	return s.WithDrain && s.value(Throughput) > 0 && s.value(Throughput) < s.RequestRate
+}
+
+// drained is how many seconds the drain took for each request of the run.
+func (s Step) drained() float64 { return 1/s.value(Throughput) - 1/s.RequestRate }
 
 // queues says whether requests of a step waited: it is saturated, or another step of
 // its arm had a TTFT that is no tenth of its own.
@@ -203,6 +162,7 @@ func unbound(base, other Side) []Finding {
 		return nil
 	}
 	return []Finding{{Kind: DidNotBind, Arm: other.Steps[0].Arm, Text: fmt.Sprintf(
-		"the batch sizes differ, but at none of these request rates did requests wait for a slot: what differs here between %s and %s is not for want of slots", base.Name, other.Name,
+		"the batch sizes differ, but at none of these request rates did requests wait for a slot: "+
+			"what differs here between %s and %s is not for want of slots", base.Name, other.Name,
 	)}}
 }

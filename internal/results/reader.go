@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"vllm_prober/prober"
 )
 
 // Reader reads the records of a folder, also while a prober writes them.
@@ -63,6 +65,34 @@ func (r *Reader) Latest() ([]*Record, error) {
 	}
 	slices.SortFunc(records, func(a, b *Record) int { return strings.Compare(b.ID, a.ID) })
 	return records, nil
+}
+
+// Former returns the records of runs of the same definition as one, the newest before
+// it first, that made all their steps: at most so many, of the formerRuns before it.
+func (r *Reader) Former(of *Record, limit int) ([]*Record, error) {
+	var found []stored
+	err := r.view(func(tx *bbolt.Tx) error {
+		for id := range newest(tx, of.Probe) {
+			if len(found) == formerRuns {
+				break
+			}
+			if id < of.ID {
+				found = append(found, read(tx, id))
+			}
+		}
+		return nil
+	})
+	var former []*Record
+	for i := range found {
+		if err != nil || len(former) == limit {
+			break
+		}
+		var record *Record
+		if record, err = found[i].decode(); err == nil && record.Configuration == of.Configuration && record.Outcome == prober.RunSuccess {
+			former = append(former, record)
+		}
+	}
+	return former, err
 }
 
 // Run returns the record of a run.

@@ -51,10 +51,16 @@ func trials(t *testing.T) int {
 // memory.
 func sources() [][2]truth {
 	return [][2]truth{
-		{md1(0.5, 3), md1(0.47, 3)}, {md1(0.8, 3), md1(0.78, 3)}, {md1(0.9, 3), md1(0.88, 3)},
-		{mg1(0.5, 3), mg1(0.47, 3)}, {mg1(0.8, 10), mg1(0.78, 10)},
-		{mm1(0.5), mm1(0.48)}, {mm1(0.8), mm1(0.78)},
-		{ar1(1.05, 0.5, 0.3), ar1(1, 0.5, 0.3)}, {ar1(1.05, 0.9, 0.3), ar1(1, 0.9, 0.3)}, {ar1(1.05, 0.97, 0.1), ar1(1, 0.97, 0.1)},
+		{md1(0.5, 3), md1(0.47, 3)},
+		{md1(0.8, 3), md1(0.78, 3)},
+		{md1(0.9, 3), md1(0.88, 3)},
+		{mg1(0.5, 3), mg1(0.47, 3)},
+		{mg1(0.8, 10), mg1(0.78, 10)},
+		{mm1(0.5), mm1(0.48)},
+		{mm1(0.8), mm1(0.78)},
+		{ar1(1.05, 0.5, 0.3), ar1(1, 0.5, 0.3)},
+		{ar1(1.05, 0.9, 0.3), ar1(1, 0.9, 0.3)},
+		{ar1(1.05, 0.97, 0.1), ar1(1, 0.97, 0.1)},
 	}
 }
 
@@ -144,18 +150,17 @@ func TestIntervalsOfQuantilesCoverTheTruth(t *testing.T) {
 // more of those before.
 func TestIntervalsOfRepeatsCoverTheTruth(t *testing.T) {
 	draws := trials(t)
-	const n = 200
 	for _, repeats := range []int{3, 5, 10} {
 		var pairs, free, former, fairPairs, fairFree tally
-		for _, pair := range []([2]truth){{mg1(0.5, 3), mg1(0.47, 3)}, {mg1(0.8, 10), mg1(0.78, 10)}, {mm1(0.5), mm1(0.48)}, {ar1(1.05, 0.9, 0.3), ar1(1, 0.9, 0.3)}} {
+		for _, pair := range [][2]truth{{mg1(0.5, 3), mg1(0.47, 3)}, {mg1(0.8, 10), mg1(0.78, 10)}, {mm1(0.5), mm1(0.48)}, {ar1(1.05, 0.9, 0.3), ar1(1, 0.9, 0.3)}} {
 			rng := rand.New(rand.NewPCG(uint64(repeats), 9))
 			truth := pair[1].mean / pair[0].mean
 			for range draws {
 				var a, b, fair, other, otherFair []float64
 				for range repeats {
-					x, y := drawTwo(pair[0], pair[1], rng, n)
-					z, w := drawTwo(pair[0], pair[0], rng, n)
-					_, o := drawTwo(pair[0], pair[1], rng, n)
+					x, y := drawTwo(pair[0], pair[1], rng)
+					z, w := drawTwo(pair[0], pair[0], rng)
+					_, o := drawTwo(pair[0], pair[1], rng)
 					a, b, fair = append(a, average(x)), append(b, average(y)), append(fair, average(z))
 					other, otherFair = append(other, average(o)), append(otherFair, average(w))
 				}
@@ -188,7 +193,7 @@ func TestIntervalsOfRepeatsCoverTheTruth(t *testing.T) {
 // at most one in twenty has any word that is false.
 func TestATableWithoutADifferenceClaimsNone(t *testing.T) {
 	draws := trials(t)
-	const rates, repeats, n = 4, 5, 200
+	const rates, repeats = 4, 5
 	source := mm1(0.7)
 	rng := rand.New(rand.NewPCG(1, 10))
 	uncorrected, corrected, cells := 0, 0, 0
@@ -197,7 +202,7 @@ func TestATableWithoutADifferenceClaimsNone(t *testing.T) {
 		for range rates {
 			var sides [2][4][]float64 // the mean and three quantiles, by repeat
 			for range repeats {
-				x, y := drawTwo(source, source, rng, n)
+				x, y := drawTwo(source, source, rng)
 				for side, values := range [][]float64{x, y} {
 					_, quantile := step(values)
 					for figure, value := range []float64{average(values), quantile(0.5), quantile(0.9), quantile(0.99)} {
@@ -212,12 +217,12 @@ func TestATableWithoutADifferenceClaimsNone(t *testing.T) {
 		}
 		cells = len(changes)
 		p := make([]float64, len(changes))
-		any := false
+		claims := false
 		for i, c := range changes {
 			p[i] = c.P()
-			any = any || p[i] <= 0.05
+			claims = claims || p[i] <= 0.05
 		}
-		if any {
+		if claims {
 			uncorrected++
 		}
 		shown := Holm(p, 0.05)
@@ -241,7 +246,7 @@ func TestATableWithoutADifferenceClaimsNone(t *testing.T) {
 // difference of 5% as often as it is to.
 func TestTheRepeatsThatAreAskedForFindTheDifference(t *testing.T) {
 	draws := trials(t) / 2
-	const n, first, effect, alpha, power = 200, 4, 0.05, 0.05, 0.80
+	const first, effect, alpha, power = 4, 0.05, 0.05, 0.80
 	worse := func(source truth) truth { // by the effect, whatever else it is
 		slower := source
 		slower.draw = func(a, s *rand.Rand, n int) []float64 {
@@ -261,9 +266,9 @@ func TestTheRepeatsThatAreAskedForFindTheDifference(t *testing.T) {
 			measure := func(repeats int) Change {
 				var a, b []float64
 				for range repeats {
-					x, y := drawTwo(source, slow, rng, n)
+					x, y := drawTwo(source, slow, rng)
 					if !paired {
-						y = draw(slow, rng, n)
+						y = draw(slow, rng, samples)
 					}
 					a, b = append(a, average(x)), append(b, average(y))
 				}

@@ -99,12 +99,15 @@ func draw(t truth, rng *rand.Rand, n int) []float64 {
 	return t.draw(rand.New(rand.NewPCG(rng.Uint64(), 1)), rand.New(rand.NewPCG(rng.Uint64(), 2)), n)
 }
 
-// drawTwo is n samples of two truths with the same arrivals, and services of their
+// samples is how many a repeat has.
+const samples = 200
+
+// drawTwo is one repeat of two truths with the same arrivals, and services of their
 // own.
-func drawTwo(a, b truth, rng *rand.Rand, n int) (x, y []float64) {
+func drawTwo(a, b truth, rng *rand.Rand) (x, y []float64) {
 	arrivals := rng.Uint64()
-	return a.draw(rand.New(rand.NewPCG(arrivals, 1)), rand.New(rand.NewPCG(rng.Uint64(), 2)), n),
-		b.draw(rand.New(rand.NewPCG(arrivals, 1)), rand.New(rand.NewPCG(rng.Uint64(), 2)), n)
+	return a.draw(rand.New(rand.NewPCG(arrivals, 1)), rand.New(rand.NewPCG(rng.Uint64(), 2)), samples),
+		b.draw(rand.New(rand.NewPCG(arrivals, 1)), rand.New(rand.NewPCG(rng.Uint64(), 2)), samples)
 }
 
 // step is what a step keeps of its samples, and their quantiles.

@@ -1,6 +1,9 @@
 package stats
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // mserBatch is the 5 of MSER-5.
 const mserBatch = 5
@@ -37,8 +40,8 @@ func Truncation(values []float64) int {
 	if len(values) > 0 {
 		center = values[len(values)-1] // keeps the sums of squares exact
 	}
-	for i := len(values) - 1; i >= 0; i-- {
-		x := values[i] - center
+	for i, value := range slices.Backward(values) {
+		x := value - center
 		sum += x
 		squared += x * x
 		left := float64(len(values) - i)
