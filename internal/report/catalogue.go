@@ -203,7 +203,6 @@ var catalogue = map[string]message{
 	// Words and metrics.
 	"word.better":        {"better", "더 좋음"},
 	"word.worse":         {"worse", "더 나쁨"},
-	"word.no difference": {"no difference", "차이 없음"},
 	"word.undetermined":  {"undetermined", "판정 불가"},
 	"word.beyond":        {"no difference beyond ±{beyond}", "±{beyond}를 넘는 차이 없음"},
 

@@ -86,7 +86,7 @@ func (s speaker) show(x any) string {
 	case share:
 		return chart.Share.Format(float64(x))
 	case margin:
-		return fmt.Sprintf("%.1f%%", math.Ceil(float64(x)*1000)/10)
+		return fmt.Sprintf("%.1f%%", max(math.Ceil(float64(x)*1000)/10, 0.1))
 	case time.Duration:
 		return chart.Seconds.Format(x.Seconds())
 	case compare.Metric:
