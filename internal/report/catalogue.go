@@ -201,10 +201,10 @@ var catalogue = map[string]message{
 	},
 
 	// Words and metrics.
-	"word.better":        {"better", "더 좋음"},
-	"word.worse":         {"worse", "더 나쁨"},
-	"word.undetermined":  {"undetermined", "판정 불가"},
-	"word.beyond":        {"no difference beyond ±{beyond}", "±{beyond}를 넘는 차이 없음"},
+	"word.better":       {"better", "더 좋음"},
+	"word.worse":        {"worse", "더 나쁨"},
+	"word.undetermined": {"undetermined", "판정 불가"},
+	"word.beyond":       {"no difference beyond ±{beyond}", "±{beyond}를 넘는 차이 없음"},
 
 	"metric.throughput": {"throughput", "처리량"},
 	"metric.goodput":    {"goodput", "굿풋"},
