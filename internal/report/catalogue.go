@@ -82,8 +82,8 @@ var catalogue = map[string]message{
 		"과부하에서 늘어나는 시간은 대부분 대기 시간입니다. {arms}: 요청률이 초당 {lower}건에서 {upper}건으로 오르자 TTFT는 {ttft_from}에서 {ttft_to}로 {ttft_times}배 늘었지만, TPOT는 {tpot_from}에서 {tpot_to}로 {tpot_times}배 느는 데 그쳤습니다.",
 	},
 	"latency.waiting": {
-		"About {share} of the TTFT of {arms} at {rate} requests a second went into the wait for a slot: an estimate, by the number of requests that the replicas said were waiting.",
-		"{arms}: 초당 {rate}건에서 TTFT의 약 {share}는 슬롯을 기다린 시간입니다(레플리카가 보고한 대기 요청 수로 계산한 추정치).",
+		"About {share} of the TTFT of {arms} at {rate} requests a second was the wait in the replicas' queues: an estimate, by the number of requests that they said were waiting.",
+		"{arms}: 초당 {rate}건에서 TTFT의 약 {share}는 대기열에서 기다린 시간입니다(레플리카가 보고한 대기 요청 수로 계산한 추정치).",
 	},
 
 	// Scaling.
@@ -338,8 +338,8 @@ var catalogue = map[string]message{
 	},
 	"method.": {"Nothing is known of chance.", "우연의 크기를 알 수 없습니다."},
 	"text.breakdown": {
-		"Mean times. Decode is measured: from the first token to the last. Queue is an estimate: the mean number of requests that the replicas said were waiting, over the rate of answers (Little's law). What is left of TTFT is prefill, network and the wait for the running iteration, which cannot be told apart from outside.",
-		"평균 시간입니다. 디코드는 첫 토큰부터 마지막 토큰까지 측정한 값입니다. 대기는 레플리카가 보고한 평균 대기 요청 수를 응답률로 나눈 추정치입니다(리틀의 법칙). TTFT의 나머지는 프리필, 네트워크, 실행 중인 반복(iteration)이 끝나기를 기다린 시간이며 외부에서는 구분할 수 없습니다.",
+		"Mean times. Decode is measured: from the first token to the last. Queue is an estimate: the mean number of requests that the replicas said were waiting, over the rate of answers (Little's law), the wait for the iteration under way included. What is left of TTFT is prefill, the network and the server around the engine, which cannot be told apart from outside.",
+		"평균 시간입니다. 디코드는 첫 토큰부터 마지막 토큰까지 측정한 값입니다. 대기는 레플리카가 보고한 평균 대기 요청 수를 응답률로 나눈 추정치이며(리틀의 법칙), 진행 중인 이터레이션이 끝나기를 기다린 시간도 포함합니다. TTFT의 나머지는 프리필, 네트워크, 엔진 바깥의 서버 처리 시간으로, 외부에서는 구분할 수 없습니다.",
 	},
 	"text.scaling": {
 		"Capacity is what an arm completes when it is saturated. Efficiency is the factor over that of the GPUs. An arm that was not saturated can do more than it was seen to.",

@@ -33,7 +33,7 @@ func (w *writer) breakdown() []document.Block {
 			}
 			parts := []float64{math.NaN(), math.NaN(), whole - first, first}
 			queueShare := "–"
-			if queue, known := p.queued(noQueue(points, p)); known {
+			if queue, known := queued(points, p); known {
 				parts = []float64{queue, first - queue, whole - first, math.NaN()}
 				queueShare = chart.Share.Format(queue / first)
 			}

@@ -42,7 +42,7 @@ func latency(d *reading) (found []finding) {
 			"ttft_from": seconds(borne.mean(ttftMean)), "ttft_to": seconds(over.mean(ttftMean)),
 			"tpot_from": seconds(borne.mean(tpotMean)), "tpot_to": seconds(over.mean(tpotMean)),
 		}, verdicts([]point{*borne, *over})})
-		if wait, known := over.queued(noQueue(points, over)); known && wait > noteworthy*over.mean(ttftMean) {
+		if wait, known := queued(points, over); known && wait > noteworthy*over.mean(ttftMean) {
 			found = append(found, finding{
 				"latency.waiting", values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
 				fmt.Sprintf("waiting / throughput: %.3g s of %.3g s", wait, over.mean(ttftMean)),

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -210,8 +211,8 @@ func TestSentences(t *testing.T) {
 			"Under overload the time goes into the queue: from 10 to 20 requests a second, TTFT of a grew 100-fold, from 40 ms to 4 s, and TPOT 1.5-fold, from 20 ms to 30 ms.", "saturated: no at 10, yes at 20",
 		},
 		{ // 30 that wait at 20 a second are 1.5 s of 4
-			"latency.waiting", recorded(made(single, 10, no), made(single, 20, yes, took(4, 0.030), says(prober.Bound, 16, 30))),
-			"About 37.5% of the TTFT of a at 20 requests a second went into the wait for a slot: an estimate, by the number of requests that the replicas said were waiting.",
+			"latency.waiting", recorded(made(single, 10, no, says(prober.DidNotBind, 9, 0.1)), made(single, 20, yes, took(4, 0.030), says(prober.Bound, 16, 30))),
+			"About 37.5% of the TTFT of a at 20 requests a second was the wait in the replicas' queues: an estimate, by the number of requests that they said were waiting.",
 			"waiting / throughput: 1.5 s of 4 s",
 		},
 
@@ -460,5 +461,28 @@ func TestCatalogue(t *testing.T) {
 		if _, known := catalogue["verdict."+string(v)]; !known {
 			t.Errorf("no words for %s", v)
 		}
+	}
+}
+
+// The wait in the queue, worked out by hand: 0.1 that wait at 10 a second are 10 ms of
+// 40, so that 30 are the rest; 30 at 20 a second are 1.5 s. 100 at 20 a second are 5 s,
+// of which TTFT has 4, and 30 ms of that are the rest.
+func TestQueued(t *testing.T) {
+	for name, c := range map[string]struct {
+		waiting, want float64
+	}{"as Little has it": {30, 1.5}, "a queue that grows": {100, 3.97}, "no queue": {0, 0}} {
+		points := read(recorded(
+			made(single, 10, no, says(prober.DidNotBind, 9, 0.1)), made(single, 20, yes, took(4, 0.03), says(prober.Bound, 16, c.waiting)),
+		)).points(single)
+		if got, known := queued(points, &points[1]); !known || math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %g s, want %g", name, got, c.want)
+		}
+		if got, known := queued(points, &points[0]); !known || math.Abs(got-0.01) > 1e-9 {
+			t.Errorf("%s: %g s at the lowest rate, want 0.01", name, got)
+		}
+	}
+	points := read(recorded(made(single, 10, no))).points(single)
+	if _, known := queued(points, &points[0]); known {
+		t.Error("it is known where the replicas say nothing")
 	}
 }
