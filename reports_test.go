@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"vllm_prober/internal/document"
@@ -66,13 +67,31 @@ func TestReportOfARun(t *testing.T) {
 	if err := json.Unmarshal([]byte(text(t, "report", "--output=json", "--storage.path="+folder)), &doc); err != nil {
 		t.Fatal(err)
 	}
-	said := ""
+	var said []string
 	for _, topic := range doc.Sections[0].Sections {
 		for _, s := range topic.Blocks[0].Sentences {
-			said += s.Rule + "\n"
+			said = append(said, s.Rule)
 		}
 	}
-	if !strings.Contains(said, "run.success\n") || !strings.Contains(said, "valid.") {
-		t.Errorf("it says\n%s", said)
+	if len(said) < 2 || said[0] != "run.success" || !strings.HasPrefix(said[1], "valid.") {
+		t.Errorf("it says %v", said)
+	}
+}
+
+// The demo keeps records where it is told to, for report to read.
+func TestDemoKeepsRecords(t *testing.T) {
+	folder, address := filepath.Join(t.TempDir(), "data"), freeAddress(t)
+	d := &served{url: "http://" + address, process: start(t, "demo", "--no-collector.gpu", "--web.listen-address="+address, "--storage.path="+folder)}
+	d.eventually("it serves", d.answers)
+	d.eventually("its run is recorded", func() bool {
+		p := start(t, "runs", "list", "--storage.path="+folder)
+		return p.wait() == 0 && strings.Contains(p.stdout.String(), " ladder ")
+	})
+	d.signal(syscall.SIGTERM)
+	d.signal(syscall.SIGTERM)
+	<-d.ended
+	if said := text(t, "report", "--storage.path="+folder); !strings.Contains(said, "# vLLM performance: probe ladder") ||
+		!strings.Contains(said, "The run did not make all of its steps") {
+		t.Errorf("it reports\n%s", said)
 	}
 }

@@ -315,7 +315,7 @@ func wellFormed(t *testing.T, text string) {
 		}
 	}
 	for _, bad := range []string{"NaN", "Inf", "e+"} {
-		for _, part := range strings.Split(text, `"`) {
+		for part := range strings.SplitSeq(text, `"`) {
 			if strings.HasPrefix(part, "M") && strings.Contains(part, bad) {
 				t.Fatalf("a path has %s: %s", bad, part)
 			}

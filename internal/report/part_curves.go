@@ -100,13 +100,16 @@ func (w *writer) curve(c curve) document.Block {
 		drawn.Series = append(drawn.Series, s)
 		if n := len(s.Points); n > 0 {
 			said = append(said, w.say("text.describe", values{
-				"what": s.Name, "lower": s.Points[0].X, "from": c.unit.Format(s.Points[0].Y), "upper": s.Points[n-1].X, "to": c.unit.Format(s.Points[n-1].Y),
+				"what": s.Name, "lower": s.Points[0].X, "from": c.unit.Format(s.Points[0].Y),
+				"upper": s.Points[n-1].X, "to": c.unit.Format(s.Points[n-1].Y),
 			}))
 		}
 	}
 	if rates := w.d.rates(); c.offered {
 		most := rates[len(rates)-1]
-		drawn.Series = append(drawn.Series, chart.Series{Name: w.say("head.offered", nil), Reference: true, Points: []chart.Point{{}, {X: most, Y: most}}})
+		drawn.Series = append(drawn.Series, chart.Series{
+			Name: w.say("head.offered", nil), Reference: true, Points: []chart.Point{{}, {X: most, Y: most}},
+		})
 	}
 	drawn.Description = strings.Join(said, " ")
 	data := drawn.Table()

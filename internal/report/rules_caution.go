@@ -91,7 +91,8 @@ func caches(d *reading) (found []finding) {
 		}
 		if preempted > 0 {
 			found = append(found, finding{
-				"cache.preempted", values{"arms": []prober.Arm{arm}, "rates": rates, "preemptions": preempted}, fmt.Sprintf("preemptions: %d", preempted),
+				"cache.preempted", values{"arms": []prober.Arm{arm}, "rates": rates, "preemptions": preempted},
+				fmt.Sprintf("preemptions: %d", preempted),
 			})
 		}
 		if cached > 0 && d.probe.Workload.SharedPrefixTokens == 0 {

@@ -77,7 +77,8 @@ func sloKept(d *reading) (found []finding) {
 	for _, arm := range d.arms {
 		if e := d.answer(arm).SLORate; e != nil {
 			found = append(found, finding{
-				"slo.rate", values{"arms": []prober.Arm{arm}, "value": e.Value}, fmt.Sprintf("slo_rate: %.4g, between %g and %g", e.Value, e.Lower, e.Upper),
+				"slo.rate", values{"arms": []prober.Arm{arm}, "value": e.Value},
+				fmt.Sprintf("slo_rate: %.4g, between %g and %g", e.Value, e.Lower, e.Upper),
 			})
 			continue
 		}
