@@ -150,7 +150,7 @@ func (c Curves) curve(d *drawing, f frame, look int, s Series) {
 				number(x-half), number(upper), number(2*half), number(-half), number(lower), number(-half), number(2*half), colour(look))
 		}
 		d.mark(look, x, y)
-		d.WriteString("</g>")
+		fmt.Fprint(d, "</g>")
 	}
 }
 

@@ -57,8 +57,11 @@ func hostileDocument() *Document {
 	return &Document{
 		Language: "en", Title: hostile, Words: Words{hostile, hostile, hostile},
 		Sections: []Section{{Title: hostile, Blocks: []Block{
-			Paragraph(hostile), {Sentences: []Sentence{{Rule: hostile, Text: hostile, Evidence: hostile}}}, {Table: &table},
-			{Figure: &Figure{Caption: hostile, SVG: svg, Data: table}}, {Code: hostile},
+			Paragraph(hostile),
+			{Sentences: []Sentence{{Rule: hostile, Text: hostile, Evidence: hostile}}},
+			{Table: &table},
+			{Figure: &Figure{Caption: hostile, SVG: svg, Data: table}},
+			{Code: hostile},
 		}, Sections: []Section{{Title: hostile}}}},
 	}
 }

@@ -25,7 +25,7 @@ type markdown struct {
 func (w *markdown) section(s *Section, level int) {
 	fmt.Fprintf(w, "\n%s %s\n", strings.Repeat("#", min(level, 6)), inline(s.Title))
 	for i := range s.Blocks {
-		w.WriteByte('\n')
+		fmt.Fprintln(w)
 		w.block(&s.Blocks[i])
 	}
 	for i := range s.Sections {
@@ -51,7 +51,7 @@ func (w *markdown) block(b *Block) {
 			if s.Evidence != "" {
 				fmt.Fprintf(w, " <sub>%s: %s</sub>", inline(w.words.Evidence), inline(s.Evidence))
 			}
-			w.WriteByte('\n')
+			fmt.Fprintln(w)
 		}
 	default:
 		fmt.Fprintf(w, "%s\n", paragraph(b.Paragraph))

@@ -178,8 +178,8 @@ var catalogue = map[string]message{
 		"{arms}: 측정한 요청 {measured}건 중 {failed}건이 정상 응답을 받지 못했습니다({outcomes}). 지연 시간에는 포함되지 않습니다.",
 	},
 	"failures.cut": {
-		"{arms} at {rates} requests a second: requests were cut at the drain limit, so that the latencies are those of the faster ones.",
-		"{arms}: 초당 {rates}건에서 드레인 제한 시간에 요청이 중단되어, 지연 시간은 빨리 끝난 요청들만의 값입니다.",
+		"{cut} measured requests of {arms} were cut at the drain limit, at {rates} requests a second, so that the latencies are those of the faster ones.",
+		"{arms}: 초당 {rates}건에서 측정 요청 {cut}건이 드레인 제한 시간에 중단되었습니다. 지연 시간은 먼저 끝난 요청들만의 값입니다.",
 	},
 	"cache.preempted": {
 		"The KV cache was too small for {arms} at {rates} requests a second: {preemptions} requests lost their slot and began anew.",

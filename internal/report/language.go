@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -93,8 +92,6 @@ func (s speaker) show(x any) string {
 		return s.say("metric."+string(x), nil)
 	case stats.Word:
 		return s.say("word."+string(x), nil)
-	case int:
-		return strconv.Itoa(x)
 	default:
 		return fmt.Sprint(x)
 	}

@@ -31,8 +31,8 @@ var topics = []topic{
 	{"topic.latency", []func(*reading) []finding{latency}},
 	{"topic.batch", []func(*reading) []finding{inForce}},
 	{"topic.differences", []func(*reading) []finding{betweenArms, experiment}},
-	{"topic.beware", []func(*reading) []finding{drain, foreignTraffic, failures, caches}},
-	{"topic.energy", []func(*reading) []finding{energy}},
+	{"topic.beware", []func(*reading) []finding{drain, foreignTraffic, failures, cutRequests, caches}},
+	{"topic.energy", []func(*reading) []finding{energy, throttling}},
 }
 
 // findings are what the rules of a topic find in a run.

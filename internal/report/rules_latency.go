@@ -44,7 +44,8 @@ func latency(d *reading) (found []finding) {
 		}, verdicts([]point{*borne, *over})})
 		if wait, known := queued(points, over); known && wait > noteworthy*over.mean(ttftMean) {
 			found = append(found, finding{
-				"latency.waiting", values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
+				"latency.waiting",
+				values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
 				fmt.Sprintf("waiting / throughput: %.3g s of %.3g s", wait, over.mean(ttftMean)),
 			})
 		}
@@ -70,7 +71,8 @@ func drain(d *reading) []finding {
 			}
 			worst = 1 - bench/done
 			found = []finding{{
-				"drain.artefact", values{"arm": arm, "rate": p.rate, "bench": bench, "throughput": done},
+				"drain.artefact",
+				values{"arm": arm, "rate": p.rate, "bench": bench, "throughput": done},
 				fmt.Sprintf("bench_throughput: %.4g, throughput: %.4g; %s", bench, done, verdicts([]point{p})),
 			}}
 		}

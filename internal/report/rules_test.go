@@ -324,7 +324,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"failures.cut", recorded(made(single, 10, no), made(single, 20, yes, func(s *prober.StepResult) { s.Unfinished = 9 })),
-			"a at 20 requests a second: requests were cut at the drain limit, so that the latencies are those of the faster ones.", "unfinished: more than 0",
+			"9 measured requests of a were cut at the drain limit, at 20 requests a second, so that the latencies are those of the faster ones.", "unfinished: 9",
 		},
 		{
 			"cache.preempted", recorded(made(single, 10, no, func(s *prober.StepResult) {
