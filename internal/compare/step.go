@@ -15,7 +15,7 @@ type Step struct {
 	Run, Pair   string
 	Arm         prober.Arm
 	RequestRate float64 // offered, per second
-	Figures     map[Metric]Figure
+	Figures     Figures
 	// Saturated says that latencies grow for as long as the load lasts, which is
 	// Loaded, in seconds.
 	Saturated bool
@@ -27,6 +27,9 @@ type Step struct {
 	// far as they say.
 	InForce prober.InForceVerdict
 }
+
+// Figures are those that a step has.
+type Figures map[Metric]Figure
 
 // Figure is one figure of a step.
 type Figure struct {
@@ -48,7 +51,7 @@ const noBatches = "there is one step of each, and nothing in its record tells ch
 func OfStep(r *prober.StepResult) Step {
 	s := Step{
 		Run: r.RunID, Pair: fmt.Sprintf("%s/%d", r.RunID, r.Seed), Arm: r.Arm, RequestRate: r.RequestRate,
-		Figures: map[Metric]Figure{}, Saturated: r.Saturated == prober.Saturated, Loaded: (r.Warmup + r.Window).Seconds(),
+		Figures: Figures{}, Saturated: r.Saturated == prober.Saturated, Loaded: (r.Warmup + r.Window).Seconds(),
 	}
 	s.InForce = prober.InForceUnknown
 	if inForce, known := r.InForce(); known {
