@@ -138,6 +138,8 @@ func TestReasons(t *testing.T) {
 	damaged.Batches = &prober.Batches{Completed: []int{1}}
 	growing := plain()
 	growing.Batches = batches(func(i int) float64 { return 0.1 + 0.001*float64(i) })
+	bad := plain()
+	bad.Good, bad.Goodput = 0, 0
 	rare := plain()
 	rare.Batches = batches(func(int) float64 { return 0.1 })
 	rare.Latencies.TTFT.P99 = 0.1
@@ -152,6 +154,7 @@ func TestReasons(t *testing.T) {
 		"requests that were cut":         {plain(), cut, TTFTMean, "7 requests were cut"},
 		"an invalid step":                {invalid, plain(), TTFTMean, "the base has no such figure"},
 		"a queue that grows":             {growing, growing, TTFTMean, "rose through the window"},
+		"no request within the SLO":      {plain(), bad, Goodput, "not one such request"},
 		"a tail of few":                  {rare, rare, TTFTP99, "too few requests"},
 	} {
 		a, b := sides([]*prober.StepResult{test.base}, []*prober.StepResult{test.other})
