@@ -258,3 +258,35 @@ func TestABatchSizeThatDidNotBind(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// Windows of 32 s whose first four are 20% slower begin before the warm-up has ended.
+func TestAWarmUpThatWasTooShort(t *testing.T) {
+	for _, warm := range []float64{1, 1.2} {
+		rng := rand.New(rand.NewPCG(1, 2))
+		var steps []Step
+		for i := range 8 {
+			r := made("r", small, 10, uint64(i), 0.1, 320)
+			r.Window = 32 * time.Second
+			r.Batches = batches(func(i int) float64 {
+				x := 0.1 * math.Exp(0.1*rng.NormFloat64())
+				if i < 40 {
+					x *= warm
+				}
+				return x
+			})
+			r.Batches.TPOT = &stats.Batches{Count: make([]int, stats.Parts), Sum: make([]float64, stats.Parts), Above: r.Batches.TTFT.Above}
+			steps = append(steps, OfStep(r))
+		}
+		found := Findings(steps)
+		if warm == 1 {
+			if len(found) != 0 {
+				t.Errorf("%+v", found)
+			}
+			continue
+		}
+		if len(found) != 1 || found[0].Kind != WarmUp || found[0].RequestRate != 10 {
+			t.Fatalf("%+v", found)
+		}
+		contains(t, found[0].Text, "ended 4 s into the windows", "TTFT was", "more than later")
+	}
+}

@@ -20,6 +20,10 @@ type Step struct {
 	// Loaded, in seconds.
 	Saturated bool
 	Loaded    float64
+	// Window is its length in seconds, and TTFT and TPOT are the means of its parts; empty
+	// where they are not known.
+	Window     float64
+	TTFT, TPOT []float64
 	// WithDrain says that the throughput is a number of requests over the time until
 	// the last one's end, which falls short of what arrived however fast the server is.
 	WithDrain bool
@@ -69,6 +73,9 @@ func OfStep(r *prober.StepResult) Step {
 	}
 	if r.Latencies == nil {
 		return s
+	}
+	if b != nil {
+		s.Window, s.TTFT, s.TPOT = r.Window.Seconds(), b.TTFT.Means(), b.TPOT.Means()
 	}
 	for metric, l := range latencies {
 		d := l.of(r.Latencies)
