@@ -38,23 +38,24 @@ func readBench(name string, text []byte) (Side, error) {
 	if err := json.Unmarshal(text, &b); err != nil {
 		return Side{}, err
 	}
-	s := Step{Run: name, Arm: prober.Arm{Target: name}, Figures: map[Metric]Figure{}, WithDrain: true}
+	s := Step{Run: name, Arm: prober.Arm{Target: name}, Figures: Figures{}, WithDrain: true}
 	if json.Unmarshal(b.RequestRate, &s.RequestRate) != nil || !isFigure(s.RequestRate) {
 		return Side{}, errNoRate
 	}
-	s.put(Throughput, b.Throughput, 1)
-	s.put(Goodput, b.Goodput, 1)
-	s.count(Throughput, b.Completed)
+	s.Figures.put(Throughput, b.Throughput, 1)
+	s.Figures.put(Goodput, b.Goodput, 1)
+	s.Figures.count(Throughput, b.Completed)
 	for metric, value := range map[Metric]*float64{
 		TTFTMean: b.MeanTTFT, TTFTP50: b.MedianTTFT, TTFTP99: b.P99TTFT,
 		TPOTMean: b.MeanTPOT, TPOTP99: b.P99TPOT, E2EMean: b.MeanE2E, E2EP99: b.P99E2E,
 	} {
-		s.put(metric, value, milli)
+		s.Figures.put(metric, value, milli)
 	}
-	b.detail(&s)
+	b.detail(s.Figures)
 	side := Side{Name: name, Steps: []Step{s}, Findings: []Finding{{
-		Kind: Foreign, Text: "vllm bench serve counts the time in which the last requests drain as time, so that its throughput falls short; it has no window, " +
-			"so that its first requests meet an empty server and its last an emptying one; and its latencies begin when a request is sent, not when it was intended",
+		Kind: Foreign, Text: "vllm bench serve counts the time in which the last requests drain as time, so that its throughput falls short; " +
+			"it has no window, so that its first requests meet an empty server and its last an emptying one; " +
+			"and its latencies begin when a request is sent, not when it was intended",
 	}}}
 	if b.Concurrency != nil && *b.Concurrency > 0 {
 		side.Findings = append(side.Findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: fmt.Sprintf(
@@ -69,7 +70,7 @@ func readBench(name string, text []byte) (Side, error) {
 }
 
 // detail adds what the single requests tell of chance, where they were saved.
-func (b *bench) detail(s *Step) {
+func (b *bench) detail(figures Figures) {
 	var ttft, tpot, e2e []stats.Sample
 	for i, x := range b.TTFTs {
 		if !isFigure(x) || i < len(b.Errors) && b.Errors[i] != "" {
@@ -95,8 +96,8 @@ func (b *bench) detail(s *Step) {
 	for metric, samples := range map[Metric][]stats.Sample{
 		TTFTMean: ttft, TTFTP50: ttft, TTFTP99: ttft, TPOTMean: tpot, TPOTP99: tpot, E2EMean: e2e, E2EP99: e2e,
 	} {
-		if f, has := s.Figures[metric]; has && len(samples) > 0 {
-			s.Figures[metric] = known(f, latencies[metric], stats.BatchesOf(samples))
+		if f, has := figures[metric]; has && len(samples) > 0 {
+			figures[metric] = known(f, latencies[metric], stats.BatchesOf(samples))
 		}
 	}
 }

@@ -144,6 +144,14 @@ func figures(metric Metric, steps []Step) (all []Figure, of []Step) {
 	return all, of
 }
 
+// hasNone says whether a step has a rate of 0.
+func hasNone(metric Metric, steps []Step) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool {
+		f, has := s.Figures[metric]
+		return has && f.Value == 0
+	})
+}
+
 // cellOf compares a metric at one rate. It says false where neither side has it.
 func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	a, stepsA := figures(metric, base)
@@ -154,6 +162,9 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	switch {
 	case len(a)+len(b) == 0:
 		return c, false
+	case hasNone(metric, base), hasNone(metric, other):
+		c.Reason = "a step had not one such request, of which there is no ratio"
+		return c, true
 	case len(a) == 0:
 		c.Reason = "the base has no such figure here"
 		return c, true

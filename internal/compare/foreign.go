@@ -39,17 +39,17 @@ var errNoRate = errors.New("it has no request rate: only open loops at a rate, w
 const noChance = "there is one run of each, and nothing in its file tells chance"
 
 // put adds a figure, unless the file does not have it.
-func (s *Step) put(m Metric, value *float64, unit float64) {
+func (all Figures) put(m Metric, value *float64, unit float64) {
 	if value != nil && isFigure(*value*unit) {
-		s.Figures[m] = Figure{Value: *value * unit, Why: noChance}
+		all[m] = Figure{Value: *value * unit, Why: noChance}
 	}
 }
 
 // count says of how many requests a figure is.
-func (s *Step) count(m Metric, n int) {
-	if f, has := s.Figures[m]; has {
+func (all Figures) count(m Metric, n int) {
+	if f, has := all[m]; has {
 		f.Count = max(n, 0)
-		s.Figures[m] = f
+		all[m] = f
 	}
 }
 

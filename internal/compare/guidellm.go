@@ -48,8 +48,9 @@ func readGuidellm(name string, text []byte) (Side, error) {
 		return Side{}, err
 	}
 	side := Side{Name: name, Findings: []Finding{{
-		Kind: Foreign, Text: "guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, so that its throughput falls short; " +
-			"its latencies begin when a request is sent, not when it was intended; and its time between tokens, which stands for TPOT, counts an answer by its tokens",
+		Kind: Foreign, Text: "guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, " +
+			"so that its throughput falls short; its latencies begin when a request is sent, not when it was intended; " +
+			"and its time between tokens, which stands for TPOT, counts an answer by its tokens",
 	}}}
 	for _, b := range g.Benchmarks {
 		strategy := b.Config.Strategy
@@ -59,13 +60,13 @@ func readGuidellm(name string, text []byte) (Side, error) {
 		if strategy.Rate == nil || !isFigure(*strategy.Rate) || strategy.Type != "constant" && strategy.Type != "poisson" {
 			continue
 		}
-		s := Step{Run: name, Arm: prober.Arm{Target: name}, RequestRate: *strategy.Rate, Figures: map[Metric]Figure{}, WithDrain: true}
-		s.fill(b.Metrics.Throughput, 1, Throughput, "", "")
-		s.fill(b.Metrics.TTFT, milli, TTFTMean, TTFTP50, TTFTP99)
-		s.fill(b.Metrics.ITL, milli, TPOTMean, "", TPOTP99)
-		s.fill(b.Metrics.Latency, 1, E2EMean, "", E2EP99)
+		s := Step{Run: name, Arm: prober.Arm{Target: name}, RequestRate: *strategy.Rate, Figures: Figures{}, WithDrain: true}
+		s.Figures.fill(b.Metrics.Throughput, 1, Throughput, "", "")
+		s.Figures.fill(b.Metrics.TTFT, milli, TTFTMean, TTFTP50, TTFTP99)
+		s.Figures.fill(b.Metrics.ITL, milli, TPOTMean, "", TPOTP99)
+		s.Figures.fill(b.Metrics.Latency, 1, E2EMean, "", E2EP99)
 		if l := b.Metrics.Latency.Successful; l != nil {
-			s.count(Throughput, l.Count)
+			s.Figures.count(Throughput, l.Count)
 		}
 		side.Steps = append(side.Steps, s)
 	}
@@ -76,13 +77,13 @@ func readGuidellm(name string, text []byte) (Side, error) {
 }
 
 // fill adds those figures of a distribution that have a metric.
-func (s *Step) fill(f guidellmFigure, unit float64, mean, p50, p99 Metric) {
+func (all Figures) fill(f guidellmFigure, unit float64, mean, p50, p99 Metric) {
 	if f.Successful == nil {
 		return
 	}
 	for metric, value := range map[Metric]*float64{mean: f.Successful.Mean, p50: f.Successful.Median, p99: f.Successful.Percentiles.P99} {
 		if metric != "" {
-			s.put(metric, value, unit)
+			all.put(metric, value, unit)
 		}
 	}
 }
