@@ -165,6 +165,10 @@ var catalogue = map[string]message{
 		"A benchmark that divides requests by the whole duration, as vllm bench serve does, would have reported {bench} requests a second for {arm} at {rate}; {throughput} completed. What it lacks is the time in which the last requests drain, and no limit of the server.",
 		"vllm bench serve처럼 전체 소요 시간으로 나누는 도구라면 {arm}의 처리량을 초당 {bench}건으로 보고했을 것입니다(요청률 {rate}건). 실제로는 초당 {throughput}건이 완료되었습니다. 차이는 마지막 요청들이 끝날 때까지의 시간 때문이며 서버의 한계가 아닙니다.",
 	},
+	"steady.warm_up": {
+		"{arms}, {rate} requests a second: the windows began too early, for {detail}.",
+		"{arms}: 초당 {rate}건의 측정 구간이 웜업이 끝나기 전에 시작되었습니다. 근거: {detail}.",
+	},
 	"traffic.foreign": {
 		"Others used the replicas of {arms} meanwhile, with up to {share} of the output tokens: the figures are those of a shared service.",
 		"{arms}: 측정 중에 다른 트래픽이 있었습니다(출력 토큰의 최대 {share}). 수치는 다른 사용자와 나눠 쓴 서비스의 것입니다.",

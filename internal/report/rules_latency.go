@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 
+	"vllm_prober/internal/compare"
 	"vllm_prober/prober"
 )
 
@@ -48,6 +49,22 @@ func latency(d *reading) (found []finding) {
 				values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
 				fmt.Sprintf("waiting / throughput: %.3g s of %.3g s", wait, over.mean(ttftMean)),
 			})
+		}
+	}
+	return found
+}
+
+// warmUp says where the windows began before the warm-up had ended, which takes
+// repeats to see.
+func warmUp(d *reading) (found []finding) {
+	var steps []compare.Step
+	for _, arm := range d.arms {
+		steps = append(steps, d.side(arm).Steps...)
+	}
+	for _, f := range compare.Findings(steps) {
+		if f.Kind == compare.WarmUp {
+			v := values{"arms": []prober.Arm{f.Arm}, "rate": f.RequestRate, "detail": f.Text}
+			found = append(found, finding{"steady.warm_up", v, fmt.Sprintf("finding: %s at %g", f.Kind, f.RequestRate)})
 		}
 	}
 	return found

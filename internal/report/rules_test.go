@@ -81,7 +81,7 @@ func recorded(steps ...prober.StepResult) *results.Record {
 	r := &results.Record{}
 	r.ID, r.Probe, r.Outcome = "r", "p", prober.RunSuccess
 	for _, s := range steps {
-		r.Steps = append(r.Steps, results.Step{StepResult: s})
+		r.Steps = append(r.Steps, results.Step{StepResult: s, Batches: s.Batches})
 	}
 	return r
 }
@@ -109,6 +109,26 @@ func withSLO(t *testing.T, r *results.Record) *results.Record {
 func changed(r *results.Record, change func(*results.Record)) *results.Record {
 	change(r)
 	return r
+}
+
+// warming are repeats of a step in which the first eighth of the requests took half as
+// long again as the others, which alternate about 40 ms by a thousandth or so.
+func warming() (steps []prober.StepResult) {
+	for repeat := range 8 {
+		samples := make([]stats.Sample, 320)
+		for i := range samples {
+			ttft := 0.04 * (1 + 0.001*float64((i*7+repeat*3)%5-2))
+			if i < 40 {
+				ttft *= 1.5
+			}
+			samples[i] = stats.Sample{At: (float64(i) + 0.5) / 320, Value: ttft}
+		}
+		b := stats.BatchesOf(samples)
+		steps = append(steps, made(single, 10, no, func(s *prober.StepResult) {
+			s.Seed, s.Batches = uint64(repeat), &prober.Batches{Completed: b.Count, Good: b.Count, TTFT: b, TPOT: b, E2E: b}
+		}))
+	}
+	return steps
 }
 
 const (
@@ -305,6 +325,11 @@ func TestSentences(t *testing.T) {
 			"A benchmark that divides requests by the whole duration, as vllm bench serve does, would have reported 17 requests a second for a at 20; 20 completed. What it lacks is the time in which the last requests drain, and no limit of the server.",
 			"bench_throughput: 17, throughput: 20; saturated: no at 20",
 		},
+		{ // the first four of 32 parts of a minute take 1.5 times as long
+			"steady.warm_up", recorded(warming()...),
+			"a, 10 requests a second: the windows began too early, for the warm-up at 10 req/s really ended 7.5 s into the windows: until then TTFT was 50.0% more than later; a longer ladder.warmup leaves that out.",
+			"finding: warm_up at 10",
+		},
 		{
 			"traffic.foreign", recorded(made(single, 10, no, reconciled(prober.Reconciliation{Verdict: prober.ForeignTraffic, ForeignShare: 0.08}))),
 			"Others used the replicas of a meanwhile, with up to 8% of the output tokens: the figures are those of a shared service.",
@@ -383,7 +408,7 @@ var told = map[string]bool{}
 func isRule(key string) bool {
 	area, _, _ := strings.Cut(key, ".")
 	return slices.Contains([]string{
-		"run", "valid", "saturation", "capacity", "slo", "latency", "scaling", "batch", "difference", "experiment", "drain", "traffic", "failures", "cache", "energy",
+		"run", "valid", "saturation", "capacity", "slo", "latency", "scaling", "batch", "difference", "experiment", "drain", "steady", "traffic", "failures", "cache", "energy",
 	}, area)
 }
 
