@@ -68,6 +68,24 @@ func BenchmarkNewest(b *testing.B) {
 	}
 }
 
+func BenchmarkPage(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		b.Run(fmt.Sprintf("runs=%d", n), func(b *testing.B) {
+			folder := manyRuns(b, n)
+			middle, _, err := In(folder).Page("p", "", n/4)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := In(folder).Page("p", middle[len(middle)-1].ID, 50); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkStepEnded(b *testing.B) {
 	s := open(b, manyRuns(b, 10_000), Retention{})
 	r, run := recorder(b, s, 0), aRun("p", noon.Add(20_000*time.Hour))
