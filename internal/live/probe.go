@@ -97,6 +97,9 @@ type StepProgress struct {
 	Failed int64 `json:"requests_failed"`
 }
 
+// InFlight is how many requests have been sent and have not ended.
+func (s *StepProgress) InFlight() int64 { return s.Sent - s.Ended }
+
 // NewProbe returns a probe that does nothing yet, and that the board does not show
 // until it is set.
 func (b *Board) NewProbe(name string) *Probe {

@@ -7,8 +7,8 @@ import (
 	"vllm_prober/prober"
 )
 
-// minute is how many seconds are kept.
-const minute = 60
+// Minute is how many seconds are kept.
+const Minute = 60
 
 // Second is what ended within a second of the clock.
 type Second struct {
@@ -23,7 +23,7 @@ type Second struct {
 // pulse is the latencies of the last minute, second by second.
 type pulse struct {
 	mu   sync.Mutex
-	ring [minute]tally // by the second of the clock
+	ring [Minute]tally // by the second of the clock
 }
 
 type tally struct {
@@ -39,7 +39,7 @@ func (p *pulse) add(now time.Time, o *prober.Observation) {
 	second := now.Unix()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := &p.ring[second%minute]
+	t := &p.ring[second%Minute]
 	if t.second != second {
 		*t = tally{second: second}
 	}
@@ -57,8 +57,8 @@ func (p *pulse) newest(now time.Time) []Second {
 	ring := p.ring
 	p.mu.Unlock()
 	seconds := []Second{}
-	for second := now.Unix() - minute + 1; second <= now.Unix(); second++ {
-		t := &ring[second%minute]
+	for second := now.Unix() - Minute + 1; second <= now.Unix(); second++ {
+		t := &ring[second%Minute]
 		if t.second != second || t.answers == 0 {
 			continue
 		}

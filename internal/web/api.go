@@ -155,6 +155,9 @@ type runAnswer struct {
 	StepsValid int               `json:"steps_valid"`
 }
 
+// Seconds is how long the run took.
+func (r *runAnswer) Seconds() float64 { return r.EndedAt.Sub(r.StartedAt).Seconds() }
+
 func runAnswerOf(r *prober.RunResult) *runAnswer {
 	answer := &runAnswer{Run: r.Run, EndedAt: r.EndedAt, Outcome: r.Outcome, Err: r.Err, StepsEnded: len(r.Results)}
 	for i := range r.Results {

@@ -24,7 +24,7 @@ var functions = template.FuncMap{
 	"words":   func(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") },
 	"broken":  brokenOf,
 	"percent": func(part, whole float64) int { return int(100 * part / whole) },
-	"with":    func(root string, of any) map[string]any { return map[string]any{"Root": root, "Of": of} },
+	"at":      func(root string, of any) map[string]any { return map[string]any{"Root": root, "Of": of} },
 	"clock":   func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
 }
 

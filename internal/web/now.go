@@ -3,10 +3,12 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"html/template"
+	"math"
 	"slices"
-	"strings"
 	"time"
 
+	"vllm_prober/internal/chart"
 	"vllm_prober/internal/live"
 	"vllm_prober/internal/report"
 	"vllm_prober/prober"
@@ -37,48 +39,40 @@ func nowOf(p *live.Probe, now time.Time) nowView {
 	return v
 }
 
-// The size of a spark line.
-const (
-	sparkWidth  = 240
-	sparkHeight = 40
-)
-
 // spark is the means of a latency in the last minute, second by second.
 type spark struct {
-	Name string
-	// Points are those of an SVG polyline; empty where there are none.
-	Points string
-	// X and Y are where the newest one is.
-	X, Y float64
-	// Last, Least and Most are in seconds.
-	Last, Least, Most float64
+	SVG template.HTML // empty where there are none
+	// Last is the newest one in seconds.
+	Last float64
 }
 
-// sparkOf draws a line from the least value to the most; a latency of 0 is none.
-func sparkOf(name string, now time.Time, seconds []live.Second, value func(live.Second) float64) spark {
-	s := spark{Name: name}
-	seconds = slices.DeleteFunc(slices.Clone(seconds), func(s live.Second) bool { return value(s) == 0 })
-	if len(seconds) == 0 {
-		return s
+// sparkOf draws the latencies of the last minute; 0 is none. Seconds in which no
+// answer ended lie on the line between those beside them.
+func sparkOf(name string, now time.Time, seconds []live.Second, value func(live.Second) float64) (s spark) {
+	line := make([]float64, live.Minute)
+	for i := range line {
+		line[i] = math.NaN()
 	}
-	s.Least = value(slices.MinFunc(seconds, func(a, b live.Second) int { return cmp.Compare(value(a), value(b)) }))
-	s.Most = value(slices.MaxFunc(seconds, func(a, b live.Second) int { return cmp.Compare(value(a), value(b)) }))
-	s.Last = value(seconds[len(seconds)-1])
-	const margin = 4.0
-	scale := (sparkHeight - 2*margin) / max(s.Most-s.Least, s.Most/10) // what moves by less than a tenth is flat
-	var points []string
+	least, most, from := math.Inf(1), 0.0, -1
 	for _, second := range seconds {
-		s.X = sparkWidth - margin - now.Sub(second.At).Seconds()*(sparkWidth-2*margin)/60
-		s.Y = sparkHeight - margin - (value(second)-s.Least)*scale
-		points = append(points, fmt.Sprintf("%.1f,%.1f", s.X, s.Y))
+		y, i := value(second), live.Minute-1-int(now.Unix()-second.At.Unix())
+		if y == 0 || i < 0 || i >= live.Minute {
+			continue
+		}
+		line[i], s.Last, least, most = y, y, min(least, y), max(most, y)
+		for between := from + 1; from >= 0 && between < i; between++ {
+			line[between] = line[from] + (y-line[from])*float64(between-from)/float64(i-from)
+		}
+		from = i
 	}
-	s.Points = strings.Join(points, " ")
+	if from >= 0 {
+		s.SVG = template.HTML(chart.Sparkline{ //nolint:gosec // the chart escapes its texts
+			Title:       name + " in the last minute",
+			Description: fmt.Sprintf("now %s, from %s to %s", milliseconds(s.Last), milliseconds(least), milliseconds(most)),
+			Values:      line, Width: 240, Height: 36,
+		}.SVG())
+	}
 	return s
-}
-
-// Title says in words what the line shows.
-func (s spark) Title() string {
-	return fmt.Sprintf("%s in the last minute: now %s, from %s to %s", s.Name, milliseconds(s.Last), milliseconds(s.Least), milliseconds(s.Most))
 }
 
 func milliseconds(seconds float64) string {

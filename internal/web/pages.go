@@ -124,7 +124,7 @@ func (p *pages) show(w http.ResponseWriter, q *http.Request, status int, name, t
 	if root == "" {
 		root = "./"
 	}
-	return p.execute(w, status, name+".html", frame{
+	return p.execute(w, status, name, frame{
 		Root: root, Title: title, Here: here, Version: version.Version, Board: p.board.Version(),
 		Style: p.files["style.css"].tag, Script: p.files["live.js"].tag, View: view,
 	})
