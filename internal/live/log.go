@@ -77,7 +77,7 @@ func (b *Board) logged(probe string, line Line) {
 
 // note adds a line that nobody else writes.
 func (p *Probe) note(run string, level slog.Level, message string, namesAndValues ...string) {
-	line := Line{At: time.Now(), Level: level.String(), Message: message, Run: run}
+	line := Line{At: time.Now().UTC(), Level: level.String(), Message: message, Run: run}
 	for pair := range slices.Chunk(namesAndValues, 2) {
 		line.Values = append(line.Values, Value{pair[0], pair[1]})
 	}
@@ -129,7 +129,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h *handler) keep(r slog.Record) {
-	line := Line{At: r.Time, Level: r.Level.String(), Message: r.Message}
+	line := Line{At: r.Time.UTC(), Level: r.Level.String(), Message: r.Message}
 	probe := ""
 	take := func(a slog.Attr) bool {
 		switch text := a.Value.Resolve().String(); a.Key {

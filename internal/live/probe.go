@@ -203,7 +203,7 @@ func (p *Probe) NextRun(at time.Time) { p.change(func() { p.state.Next = at }) }
 func (p *Probe) RunsSkipped(reason schedule.Reason, n int, cause string) {
 	p.change(func() {
 		p.state.Skipped[reason] += n
-		p.state.LastSkip = &Skip{At: time.Now(), Reason: reason, Count: n, Cause: cause}
+		p.state.LastSkip = &Skip{At: time.Now().UTC(), Reason: reason, Count: n, Cause: cause}
 	})
 }
 

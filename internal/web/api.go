@@ -227,7 +227,7 @@ type progressAnswer struct {
 // a second, for all of them.
 func (a *api) answerNow(*http.Request) (any, error) {
 	return a.now.get(time.Second/2, func() any {
-		now, all := time.Now(), []progressAnswer{}
+		now, all := time.Now().UTC(), []progressAnswer{}
 		for _, p := range a.board.Probes() {
 			all = append(all, progressAnswer{p.Name(), p.State().Activity, p.Progress(now)})
 		}

@@ -76,7 +76,9 @@ type frame struct {
 	Board uint64
 	// Tags are those of the files beside the page.
 	Style, Script string
-	View          any
+	// Live says that the page shows what goes on.
+	Live bool
+	View any
 }
 
 // errNoPage is that of an address that has none.
@@ -127,6 +129,7 @@ func (p *pages) show(w http.ResponseWriter, q *http.Request, status int, name, t
 	return p.execute(w, status, name, frame{
 		Root: root, Title: title, Here: here, Version: version.Version, Board: p.board.Version(),
 		Style: p.files["style.css"].tag, Script: p.files["live.js"].tag, View: view,
+		Live: name == "overview" || name == "probe",
 	})
 }
 
