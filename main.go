@@ -47,6 +47,7 @@ func run(args []string, env environment) (status int) {
 	addServe(app, commands)
 	addRun(app, commands)
 	addRuns(app, commands)
+	addCompare(app, commands)
 	addSimulate(app, commands)
 	addDemo(app, commands)
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"vllm_prober/prober"
 )
 
 // Reader reads the records of a folder, also while a prober writes them.
@@ -45,8 +47,8 @@ func (r *Reader) Newest(probe string, limit int) ([]*Record, error) {
 
 // Page returns the newest records of runs that began before the run of an id, or of
 // all runs if that is empty, the newest first: at most so many, and of one probe
-// unless its name is empty. They have no histograms, which are most of a record.
-// more says that older ones follow. It takes no longer where there are more.
+// unless its name is empty. They have neither histograms nor batches, which are most of
+// a record. more says that older ones follow. It takes no longer where there are more.
 func (r *Reader) Page(probe, before string, limit int) (records []*Record, more bool, err error) {
 	var found []stored
 	err = r.view(func(tx *bbolt.Tx) error {
@@ -74,6 +76,32 @@ type NotFoundError struct{ ID, Folder string }
 // Error says where the run was looked for.
 func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("there is no run %q in %s: vllm_prober runs list shows those that there are", e.ID, e.Folder)
+}
+
+// Former returns the records of runs of the same definition as one, the newest before
+// it first, that made all their steps: at most so many, of the formerRuns before it.
+func (r *Reader) Former(of *Record, limit int) ([]*Record, error) {
+	var found []stored
+	err := r.view(func(tx *bbolt.Tx) error {
+		for id := range newest(tx, of.Probe, of.ID) {
+			if len(found) == formerRuns {
+				break
+			}
+			found = append(found, read(tx, id))
+		}
+		return nil
+	})
+	var former []*Record
+	for i := range found {
+		if err != nil || len(former) == limit {
+			break
+		}
+		var record *Record
+		if record, err = found[i].decode(); err == nil && record.Configuration == of.Configuration && record.Outcome == prober.RunSuccess {
+			former = append(former, record)
+		}
+	}
+	return former, err
 }
 
 // Run returns the record of a run. The error is a *NotFoundError where there is none.
