@@ -16,6 +16,7 @@ import (
 	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/progress"
 	"vllm_prober/internal/report"
+	"vllm_prober/internal/results"
 	"vllm_prober/internal/simulator"
 	"vllm_prober/prober"
 )
@@ -33,15 +34,16 @@ const demoReplicas = 4
 func addDemo(app *kingpin.Application, commands map[string]command) {
 	cmd := app.Command("demo", "Probe simulated replicas with 1 and 4 GPUs and batch sizes 16 and 32, with nothing to install.")
 	once := cmd.Flag("once", "End after the first run.").Bool()
+	storage := cmd.Flag("storage.path", "The folder to keep records of the runs in; without it none are kept.").String()
 	gpus := &gpuFlags{}
 	gpus.add(cmd)
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
-		return demo(env, logging, webFlags, gpus, *once)
+		return demo(env, logging, webFlags, gpus, *storage, *once)
 	}
 }
 
-func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *gpuFlags, once bool) error {
+func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *gpuFlags, storage string, once bool) error {
 	cfg := &config.Config{Probes: []config.Probe{demoProbe()}}
 	var replicas []*simulator.Replica
 	for _, size := range demoBatchSizes {
@@ -68,18 +70,23 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 		_ = logging.Level.Set("warn") // the progress says what info would
 	}
 	logger := promslog.New(logging)
-	registry := newRegistry()
-	endGPUs, err := gpus.watch(registry, func() (gpu.Read, error) { return simulator.GPUs(replicas) },
-		func() *config.Config { return cfg }, logger)
+	poller, endGPUs, err := gpus.watch(func() (gpu.Source, error) { return simulator.GPUs(replicas) }, logger)
 	if err != nil {
 		return err
 	}
 	defer endGPUs()
+	var records *results.Store
+	if storage != "" {
+		if records, err = results.Open(storage, results.Retention{}, logger); err != nil {
+			return err
+		}
+		defer records.Close()
+	}
 	d := daemon.New(daemon.Options{
 		Load:     func() (*config.Config, error) { return cfg, nil },
-		Registry: registry, Logger: logger,
+		Registry: newRegistry(), Logger: logger,
 		Observer: prober.Observers{progress.New(env.stderr, isTerminal(env.stderr)), tables},
-		Replicas: collector.NewReplicas(replicaInterval, nil, logger),
+		Replicas: collector.NewReplicas(replicaInterval, nil, logger), GPUs: poller, Records: records,
 	})
 	return serve(env, d, cfg, webFlags, time.Second, logger, tables.done)
 }

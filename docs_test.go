@@ -147,16 +147,21 @@ func familiesOf(t *testing.T, registry *prometheus.Registry) (metrics []string) 
 	return metrics
 }
 
+// offersAll is a GPU that offers everything.
+type offersAll struct{ gpu.Source }
+
+func (offersAll) Read() (*gpu.Snapshot, error) {
+	g := gpu.GPU{Instances: make([]gpu.Instance, 1), Processes: []gpu.Process{{Pod: "p"}}}
+	for m := range gpu.MetricCount {
+		g.Values = append(g.Values, gpu.Value{Metric: m})
+	}
+	return &gpu.Snapshot{At: time.Now(), GPUs: []gpu.GPU{g}}, nil
+}
+
 // gpuMetrics are the metrics of a GPU that offers everything.
 func gpuMetrics(t *testing.T) []string {
 	t.Helper()
-	poller := gpu.NewPoller(func() (*gpu.Snapshot, error) {
-		g := gpu.GPU{Instances: make([]gpu.Instance, 1), Processes: []gpu.Process{{Pod: "p"}}}
-		for m := range gpu.MetricCount {
-			g.Values = append(g.Values, gpu.Value{Metric: m})
-		}
-		return &gpu.Snapshot{At: time.Now(), GPUs: []gpu.GPU{g}}, nil
-	}, gpu.DefaultInterval, slog.New(slog.DiscardHandler))
+	poller := gpu.NewPoller(offersAll{}, gpu.DefaultInterval, slog.New(slog.DiscardHandler))
 	ctx, end := context.WithCancel(t.Context())
 	go poller.Run(ctx)
 	for !poller.Status().Success {
@@ -164,8 +169,12 @@ func gpuMetrics(t *testing.T) []string {
 	}
 	end()
 	registry := prometheus.NewRegistry()
-	cfg := &config.Config{Targets: []config.Target{{Replicas: []string{"http://a"}, GPUUUIDs: [][]string{{"GPU-a"}}}}}
-	registry.MustRegister(collector.NewGPU(poller), collector.NewReplicaGPUs(func() *config.Config { return cfg }, poller.Fresh))
+	targets := []config.Target{{Replicas: []string{"http://a"}, GPUUUIDs: [][]string{{"GPU-a"}}}}
+	p, x := collector.NewProbe(&config.Config{}, config.DefaultProbe()), 1.0
+	p.StepEnded(&prober.StepResult{GPU: &prober.GPUResult{
+		PowerWatts: &x, UtilizationRatio: &x, JoulesPerOutputToken: &x, OutputTokensPerJoule: &x, ThrottledSeconds: map[string]float64{"r": x},
+	}, ITL: &prober.Histogram{}})
+	registry.MustRegister(collector.NewGPU(poller), collector.NewReplicaGPUs(func() []config.Target { return targets }, poller.Fresh), p)
 	return familiesOf(t, registry)
 }
 

@@ -8,51 +8,48 @@ import (
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
-	"github.com/prometheus/client_golang/prometheus"
 
-	"vllm_prober/collector"
-	"vllm_prober/internal/config"
 	"vllm_prober/internal/gpu"
 )
 
 // gpuFlags say whether and how often GPUs are read.
 type gpuFlags struct {
-	on       *bool
-	interval *time.Duration
+	on       bool
+	interval time.Duration
 }
 
 func (f *gpuFlags) add(cmd *kingpin.CmdClause) {
-	f.on = cmd.Flag("collector.gpu", "Export this machine's NVIDIA GPUs.").Default("true").Bool()
-	f.interval = cmd.Flag("collector.gpu.interval", "Time from one reading of the GPUs to the next one.").
-		Default(gpu.DefaultInterval.String()).Duration()
+	cmd.Flag("collector.gpu", "Export this machine's NVIDIA GPUs.").Default("true").BoolVar(&f.on)
+	cmd.Flag("collector.gpu.interval", "Time from one reading of the GPUs to the next one.").
+		Default(gpu.DefaultInterval.String()).DurationVar(&f.interval)
 }
 
-// watch reads the GPUs again and again and exports them, until the function that
-// it returns is called; what opens them is called once. The configuration says
-// which GPUs serve its replicas, with or without reading any.
-func (f *gpuFlags) watch(
-	registry *prometheus.Registry, open func() (gpu.Read, error), cfg func() *config.Config, logger *slog.Logger,
-) (end func(), err error) {
-	if *f.interval < gpu.MinInterval {
-		return nil, fmt.Errorf("--collector.gpu.interval: %s; allowed: %s or more", *f.interval, gpu.MinInterval)
+// addForRun adds what a single run needs to know.
+func (f *gpuFlags) addForRun(cmd *kingpin.CmdClause) {
+	f.interval = gpu.DefaultInterval
+	cmd.Flag("collector.gpu", "Read the NVIDIA GPUs that serve the replicas, where they are this machine's.").Default("true").BoolVar(&f.on)
+}
+
+// watch reads the GPUs again and again until the function that it returns is
+// called; what opens them is called once. It returns no poller where there is
+// nothing to read.
+func (f *gpuFlags) watch(open func() (gpu.Source, error), logger *slog.Logger) (poller *gpu.Poller, end func(), err error) {
+	if f.interval < gpu.MinInterval {
+		return nil, nil, fmt.Errorf("--collector.gpu.interval: %s; allowed: %s or more", f.interval, gpu.MinInterval)
 	}
-	snapshot := func() (*gpu.Snapshot, bool) { return nil, false }
-	registry.MustRegister(collector.NewReplicaGPUs(cfg, func() (*gpu.Snapshot, bool) { return snapshot() }))
-	if !*f.on {
-		return func() {}, nil
+	if !f.on {
+		return nil, func() {}, nil
 	}
-	read, err := open()
+	source, err := open()
 	if err != nil {
 		logger.Info("GPUs are not exported", "err", err)
-		return func() {}, nil
+		return nil, func() {}, nil
 	}
-	poller := gpu.NewPoller(read, *f.interval, logger)
-	snapshot = poller.Fresh
-	registry.MustRegister(collector.NewGPU(poller))
+	poller = gpu.NewPoller(source, f.interval, logger)
 	ctx, cancel := context.WithCancel(context.Background())
 	var ended sync.WaitGroup
 	ended.Go(func() { poller.Run(ctx) })
-	return func() {
+	return poller, func() {
 		cancel()
 		ended.Wait()
 	}, nil

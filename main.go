@@ -48,6 +48,7 @@ func run(args []string, env environment) (status int) {
 	addRun(app, commands)
 	addRuns(app, commands)
 	addCompare(app, commands)
+	addReport(app, commands)
 	addSimulate(app, commands)
 	addDemo(app, commands)
 

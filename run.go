@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -18,11 +19,13 @@ import (
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/discovery"
+	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/prepare"
 	"vllm_prober/internal/progress"
 	"vllm_prober/internal/replica"
 	"vllm_prober/internal/report"
 	"vllm_prober/internal/results"
+	"vllm_prober/internal/serving"
 	"vllm_prober/prober"
 )
 
@@ -32,6 +35,7 @@ type runFlags struct {
 	output      string
 	storage     string
 	commands    bool
+	gpus        gpuFlags
 
 	targets    []string
 	rates      string
@@ -50,6 +54,7 @@ func addRun(app *kingpin.Application, commands map[string]command) {
 		Default(string(report.Table)).EnumVar(&f.output, report.Formats()...)
 	cmd.Flag("storage.path", "The folder to keep a record of the run in; without it none is kept.").StringVar(&f.storage)
 	addCommands(cmd, &f.commands)
+	f.gpus.addForRun(cmd)
 	cmd.Flag("target", "Base URL of a replica, such as http://127.0.0.1:8000; again for each further replica.").
 		PlaceHolder("URL").StringsVar(&f.targets)
 	cmd.Flag("rates", "Request rates, rising, in requests per second: 10,20,30.").StringVar(&f.rates)
@@ -159,9 +164,16 @@ func runOnce(env environment, logging *promslog.Config, f *runFlags) error {
 			return err
 		}
 	}
-	p, end, err := discoveringProber(cfg, probe, prober.Options{
-		Observer: observers, Logger: logger, Watcher: watcher, Prepare: prepare.New(watcher, logger),
-	})
+	poller, endGPUs, err := f.gpus.watch(gpu.NVML, slog.New(slog.DiscardHandler)) // most machines that make a run have none
+	if err != nil {
+		return err
+	}
+	defer endGPUs()
+	o := prober.Options{Observer: observers, Logger: logger, Watcher: watcher, Prepare: prepare.New(watcher, logger)}
+	if poller != nil {
+		o.ReadGPUs = serving.Reader(poller, cfg.TargetsOf(probe))
+	}
+	p, end, err := discoveringProber(cfg, probe, o)
 	if err != nil {
 		return err
 	}

@@ -78,12 +78,14 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 			defer records.Close()
 			registry.MustRegister(collector.NewRecords(records))
 		}
-		d := daemon.New(daemon.Options{Load: load, Registry: registry, Logger: logger, Records: records, Replicas: asked, Lifecycle: *lifecycle})
-		endGPUs, err := gpus.watch(registry, gpu.NVML, d.Config, logger)
+		poller, endGPUs, err := gpus.watch(gpu.NVML, logger)
 		if err != nil {
 			return err
 		}
 		defer endGPUs()
+		d := daemon.New(daemon.Options{
+			Load: load, Registry: registry, Logger: logger, Records: records, Replicas: asked, GPUs: poller, Lifecycle: *lifecycle,
+		})
 		return serve(env, d, cfg, webFlags, *grace, logger, nil)
 	}
 }

@@ -39,13 +39,21 @@ func aSnapshot() *gpu.Snapshot {
 	return &gpu.Snapshot{At: time.Now(), Driver: "550.54.15", CUDA: "12.4", GPUs: []gpu.GPU{whole, lost}}
 }
 
+// source is one whose GPUs are not measured.
+type source struct {
+	gpu.Source
+	read func() (*gpu.Snapshot, error)
+}
+
+func (s source) Read() (*gpu.Snapshot, error) { return s.read() }
+
 // seen collects in synthetic time: what is there a while after one snapshot.
 func seen(t *testing.T, after time.Duration, look func(c *GPU)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, end := context.WithCancel(t.Context())
 		first := true
-		poller := gpu.NewPoller(func() (*gpu.Snapshot, error) {
+		poller := gpu.NewPoller(source{read: func() (*gpu.Snapshot, error) {
 			time.Sleep(125 * time.Millisecond)
 			if !first {
 				return nil, errors.New("the driver is gone")
@@ -54,7 +62,7 @@ func seen(t *testing.T, after time.Duration, look func(c *GPU)) {
 			s := aSnapshot()
 			s.At = s.At.Add(-125 * time.Millisecond)
 			return s, nil
-		}, 5*time.Second, slog.New(slog.DiscardHandler))
+		}}, 5*time.Second, slog.New(slog.DiscardHandler))
 		go poller.Run(ctx)
 		time.Sleep(after)
 		synctest.Wait()
@@ -112,7 +120,7 @@ func TestStaleGPU(t *testing.T) {
 
 // BenchmarkCollectGPUs is a scrape of 8 GPUs that offer everything.
 func BenchmarkCollectGPUs(b *testing.B) {
-	poller := gpu.NewPoller(func() (*gpu.Snapshot, error) {
+	poller := gpu.NewPoller(source{read: func() (*gpu.Snapshot, error) {
 		s := aSnapshot()
 		whole := s.GPUs[0]
 		s.GPUs = nil
@@ -121,7 +129,7 @@ func BenchmarkCollectGPUs(b *testing.B) {
 			s.GPUs = append(s.GPUs, whole)
 		}
 		return s, nil
-	}, time.Hour, slog.New(slog.DiscardHandler))
+	}}, time.Hour, slog.New(slog.DiscardHandler))
 	go poller.Run(b.Context())
 	for poller.Status().Snapshot == nil {
 		time.Sleep(time.Millisecond)

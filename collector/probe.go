@@ -37,6 +37,7 @@ type Probe struct {
 	best, ratio                                                        *prometheus.GaugeVec
 	valid, throughput, goodput, benchThroughput, unfinished, coalesced *prometheus.GaugeVec
 	replicas                                                           replicaGauges
+	gpus                                                               gpuGauges
 	inFlight, offeredRate                                              *prometheus.GaugeVec
 
 	active, progress, lastSuccess, lastDuration, next, paused prometheus.Gauge
@@ -184,6 +185,7 @@ func (p *Probe) makeGauges(constant prometheus.Labels) {
 		"The throughput that `vllm bench serve` would report for the latest valid step, with the drain in its time.")
 	p.unfinished = step("step_unfinished_requests", "Measured requests that the drain limit cut in the latest valid step.")
 	p.replicas = newReplicaGauges(step)
+	p.gpus = newGPUGauges(step)
 	p.coalesced = step("step_coalesced_reads_ratio",
 		"Share of the reads that brought several chunks at once, in the latest valid step: their gaps are not the server's.")
 	p.saturated = step("step_saturated",
@@ -349,6 +351,7 @@ func (p *Probe) showLatest(r *prober.StepResult) {
 	p.coalesced.WithLabelValues(step...).Set(r.CoalescedReads)
 	p.unfinished.WithLabelValues(step...).Set(float64(r.Unfinished))
 	p.replicas.set(r, step)
+	p.gpus.set(r, step)
 }
 
 func (p *Probe) closeStep(r *prober.StepResult, step []string) {

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"reflect"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/replica"
+	"vllm_prober/internal/serving"
 	"vllm_prober/prober"
 )
 
@@ -85,7 +85,7 @@ func (r *Replicas) Set(targets []config.Target) error {
 				return fmt.Errorf("replica of target %q: %w", t.Name, err)
 			}
 			u = u.JoinPath("/")
-			at := place{t.Name, strings.TrimSuffix(u.String(), "/")} // as the prober calls it
+			at := place{t.Name, serving.Name(u.String())} // as the prober calls it
 			old := r.replicas[at]
 			if old != nil && old.isOf(t) {
 				next[at] = old

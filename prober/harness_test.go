@@ -48,6 +48,8 @@ type world struct {
 	prepare func(context.Context, prober.Arm, prober.Place, config.Prepare) error
 	watcher prober.Watcher
 	before  func(requestRate float64) error // may be nil
+	// readGPUs is the prober's, and may be nil.
+	readGPUs prober.ReadGPUs
 	// discovery is what knows the target's replicas where the target lists none.
 	discovery prober.Discovery
 	// during runs within the bubble beside the run.
@@ -93,7 +95,7 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 		}
 		p, perr := prober.New(w.cfg, *w.probe(), prober.Options{
 			Observer: w.recorder, Logger: discard(), Synthetic: true,
-			Dial: networkDialer(network), Prepare: w.prepare, Watcher: w.watcher, Before: w.before, Discovery: w.discovery,
+			Dial: networkDialer(network), Prepare: w.prepare, Watcher: w.watcher, Before: w.before, Discovery: w.discovery, ReadGPUs: w.readGPUs,
 		})
 		if perr != nil {
 			t.Fatal(perr)

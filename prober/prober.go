@@ -41,6 +41,8 @@ type Options struct {
 	// Watcher looks at the replicas of the probe while they are measured; it may
 	// be nil, and there is then no guard.
 	Watcher Watcher
+	// ReadGPUs reads the GPUs of the replicas while they are measured; it may be nil.
+	ReadGPUs ReadGPUs
 	// Prepare makes an arm's engines by its command, and returns once they answer.
 	// It may be nil where no arm has one.
 	Prepare func(context.Context, Arm, Place, config.Prepare) error
@@ -218,7 +220,7 @@ func (p *Prober) makeStep(ctx context.Context, result *RunResult, next planned, 
 		return nil, fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
 	}
 	s := &stepRun{
-		step: step, arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer, watcher: p.o.Watcher, base: next.base,
+		step: step, arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer, watcher: p.o.Watcher, readGPUs: p.o.ReadGPUs, base: next.base,
 		alarm: alarm.New, delays: func() func() time.Duration { return newSchedWatch().p99 },
 	}
 	if s.changes, err = p.enlist(ctx, result, next.arm); err != nil {

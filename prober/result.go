@@ -169,6 +169,9 @@ type StepResult struct {
 	// their counts against the prober's.
 	Replicas       []ReplicaResult `json:"replicas,omitempty"`
 	Reconciliation *Reconciliation `json:"reconciliation,omitempty"`
+	// GPU is what the GPUs did that serve the arm; nil where it is not known which
+	// these are, or where they cannot be read.
+	GPU *GPUResult `json:"gpu,omitempty"`
 	// Guard is the limit at which the guard aborted the step. Nothing of such a
 	// step is counted: its completed requests, throughput and tokens are 0.
 	Guard *Trip `json:"guard,omitempty"`

@@ -25,6 +25,7 @@ type stepRun struct {
 	alarm    func(context.Context) alarm.Alarm
 	delays   func() func() time.Duration // begins to measure, then says the 99th percentile
 	watcher  Watcher                     // may be nil
+	readGPUs ReadGPUs                    // may be nil
 	changes  func() []Change             // ends the watch over the arm's target
 
 	begin instant
@@ -50,6 +51,7 @@ type stepRun struct {
 	inFlight []int  // by replica
 	loads    []Load // by replica
 	watched  watched
+	metered  []GPUReading
 }
 
 // flight is a request in flight.
@@ -76,7 +78,8 @@ type tally struct {
 type ended struct {
 	seen
 
-	tokens int
+	tokens    int
+	lastToken time.Duration // 0 where there was none
 }
 
 // run makes the step. When soft ends, no more requests are sent and those in
@@ -94,6 +97,7 @@ func (s *stepRun) run(hard, soft context.Context) *StepResult {
 	s.inFlight, s.loads = make([]int, len(s.arm.replicas)), make([]Load, len(s.arm.replicas))
 	endWatch := s.watch(hard, func() { endLoad(); cut(errAborted) })
 	s.step.StartedAt = time.Now()
+	endMeter := s.meter(hard)
 	s.tally = tally{
 		result:   StepResult{Step: s.step, Outcomes: map[Phase]map[Outcome]int{}, ITL: &Histogram{}},
 		failures: map[Outcome]*Failure{},
@@ -113,7 +117,10 @@ func (s *stepRun) run(hard, soft context.Context) *StepResult {
 	flights.Wait()
 	cut(errAborted)
 	delay := delayP99()
+	var last sync.WaitGroup
+	last.Go(func() { s.metered = endMeter() })
 	endWatch()
+	last.Wait()
 	return s.result(interrupted, delay)
 }
 
@@ -297,7 +304,7 @@ func (t *tally) add(replica int, good bool, obs *Observation, gaps []gap) {
 	byOutcome[obs.Outcome]++
 	t.ended = append(t.ended, ended{
 		seen:   seen{replica, obs.Intended, obs.FirstToken, obs.End, obs.Outcome, obs.Outcome == OK && good},
-		tokens: obs.OutputTokens,
+		tokens: obs.OutputTokens, lastToken: obs.LastToken,
 	})
 	if obs.Outcome != OK && (obs.Outcome != Aborted || obs.Phase == Window) { // what the step's own end cut is no failure of anyone
 		t.fail(obs)
@@ -349,8 +356,9 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 	r.EndedAt = time.Now()
 	r.Window = s.window
 	s.watched.note(t)
-	tokens, kept := 0, 0
+	tokens, kept, delivered := 0, 0, 0.0
 	for _, e := range t.ended {
+		delivered += e.deliveredWithin(s.step.Warmup, s.step.Warmup+s.window)
 		if e.good && s.phase(e.intended) == Window {
 			kept++
 		}
@@ -367,6 +375,8 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 	r.Goodput = float64(r.Good) / window
 	r.OutputTokenThroughput = float64(tokens) / window
 	r.Saturated = Undetermined
+	opened := s.step.StartedAt.Add(s.step.Warmup)
+	r.GPU = gpuResult(s.metered, opened, opened.Add(s.window))
 	if r.Offered > 0 {
 		r.Attainment = float64(kept) / float64(r.Offered)
 	}
@@ -390,6 +400,9 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 		r.SettledThroughput = j.plateau(all)
 		r.Latencies = latenciesOf(r.Measured, r.ITL)
 		r.Batches = batchesOf(r.Step, r.Measured, t.ended)
+		if r.GPU != nil {
+			r.GPU.perToken(delivered, s.window)
+		}
 	} else {
 		r.Measured, r.ITL = nil, nil
 	}

@@ -19,10 +19,12 @@ import (
 // Stylesheet has the colours of charts. A page that holds charts includes it once.
 const Stylesheet = `:root {
   --chart-0: #0072b2; --chart-1: #c04a00; --chart-2: #00795a; --chart-3: #9c3f80; --chart-4: #7a5c00; --chart-5: #54606e;
+  --chart-paper: #fff;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --chart-0: #5cb8f5; --chart-1: #ff9659; --chart-2: #3ecfa0; --chart-3: #ec9fd0; --chart-4: #e5c248; --chart-5: #b7c1cd;
+    --chart-paper: #16181c;
   }
 }
 svg.chart { display: block; width: 100%; height: auto; overflow: visible; font: 13px system-ui, sans-serif; }
@@ -87,6 +89,13 @@ func (d *drawing) text(x, y float64, anchor, s string) {
 		fmt.Fprintf(d, ` text-anchor="%s"`, anchor)
 	}
 	fmt.Fprintf(d, ">%s</text>", escape(s))
+}
+
+// halo writes text that is read above what it lies on.
+func (d *drawing) halo(x, y float64, anchor, s string) {
+	fmt.Fprint(d, `<g stroke="var(--chart-paper, #fff)" stroke-width="3" stroke-linejoin="round" paint-order="stroke">`)
+	d.text(x, y, anchor, s)
+	fmt.Fprint(d, "</g>")
 }
 
 // line writes a straight line with further attributes.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -85,17 +86,17 @@ func TestTable(t *testing.T) {
 		want string
 	}{
 		{ttft().Table(), `request rate (req/s)|1 GPU|4 GPUs, batch 16|4 GPUs, batch 32
-10|90 ms|65.1 ms (64 ms to 67 ms)|66.2 ms
+10|90 ms|65.1 ms (64 ms–67 ms)|66.2 ms
 20|6.71 s|83.4 ms|82.8 ms
 30|–|90.1 ms|–
 40|–|97.6 ms|97 ms
 50|–|105 ms|106 ms
-60|–|121 ms (110 ms to 132 ms)|115 ms (105 ms to 127 ms)`},
+60|–|121 ms (110 ms–132 ms)|115 ms (105 ms–127 ms)`},
 		{breakdown().Table("E2E"), `|queue|rest of TTFT|decode|E2E
 1 GPU at 10 req/s|10 ms|80 ms|1.63 s|1.72 s
 1 GPU at 20 req/s|6.5 s|200 ms|2.9 s|9.6 s
 4 GPUs at 60 req/s|20 ms|100 ms|2 s|2.12 s`},
-		{History{Y: Axis{Label: "req/s"}, Moments: history().Moments[:1]}.Table("run", "note"), "run|req/s|note\n2026-11-01 12:00:00|66 (65 to 67)|"},
+		{History{Y: Axis{Label: "req/s"}, Moments: history().Moments[:1]}.Table("run", "note"), "run|req/s|note\n2026-11-01 12:00:00|66 (65–67)|"},
 	} {
 		lines := []string{strings.Join(c.got.Head, "|")}
 		for _, row := range c.got.Rows {
@@ -236,8 +237,14 @@ func TestSeriesDifferWithoutColour(t *testing.T) {
 func TestContrast(t *testing.T) {
 	light, dark, _ := strings.Cut(Stylesheet, "@media")
 	for text, paper := range map[string]string{light: "#ffffff", dark: "#16181c"} {
-		for _, part := range strings.Split(text, "--chart-")[1:] {
-			hex := strings.TrimSuffix(strings.Fields(part)[1], ";")
+		for _, m := range regexp.MustCompile(`--chart-(\d|paper): (#[0-9a-f]+);`).FindAllStringSubmatch(text, -1) {
+			hex := m[2]
+			if m[1] == "paper" {
+				if hex != paper && hex+hex[1:] != paper {
+					t.Errorf("the paper is %s, want %s", hex, paper)
+				}
+				continue
+			}
 			a, b := luminance(t, hex), luminance(t, paper)
 			if c := (max(a, b) + 0.05) / (min(a, b) + 0.05); c < 4.5 {
 				t.Errorf("%s on %s has a contrast of %.2f", hex, paper, c)

@@ -55,7 +55,10 @@ type Line struct {
 func (c Curves) SVG() string {
 	width, height := size(c.Width, c.Height)
 	legend := c.legend(width)
-	top := float64(len(legend)*lineHeight) + 26 // the Y axis's label is above it
+	top := float64(len(legend)*lineHeight) + 8
+	if c.Y.Label != "" { // it is above the axis
+		top += lineHeight
+	}
 	var xs, ys []float64
 	for _, s := range c.Series {
 		for _, p := range s.Points {
@@ -86,15 +89,15 @@ func (c Curves) SVG() string {
 	d.begin("chart", c.Title, c.Description, width, height)
 	c.drawLegend(&d, legend)
 	f.draw(&d, c.X.Label, c.Y.Label)
+	for i, s := range c.Series {
+		c.curve(&d, f, c.look(i), s)
+	}
 	for i, l := range c.Lines {
 		how := `stroke="currentColor"`
 		if l.Series >= 0 && l.Series < len(c.Series) {
 			how = fmt.Sprintf(`stroke="%s"`, colour(c.look(l.Series)))
 		}
 		f.mark(&d, i, l, how)
-	}
-	for i, s := range c.Series {
-		c.curve(&d, f, c.look(i), s)
 	}
 	return d.end()
 }
@@ -164,7 +167,7 @@ func (c Curves) says(s Series, p Point) string {
 func (a Axis) says(p Point) string {
 	text := a.Unit.Format(p.Y)
 	if p.hasInterval() {
-		text += fmt.Sprintf(" (%s to %s)", a.Unit.Format(p.Lower), a.Unit.Format(p.Upper))
+		text += fmt.Sprintf(" (%s–%s)", a.Unit.Format(p.Lower), a.Unit.Format(p.Upper))
 	}
 	return text
 }

@@ -51,7 +51,9 @@ func (f frame) draw(d *drawing, xLabel, yLabel string) {
 		free = x + half + 6
 	}
 	d.line(f.left, f.y.start, f.width-16, f.y.start, `stroke="currentColor"`)
-	d.text(0, f.top-11, "start", short(yLabel, f.width))
+	if yLabel != "" {
+		d.text(0, f.top-11, "start", short(yLabel, f.width))
+	}
 	if xLabel != "" {
 		d.text(f.width-16, f.height-3, "end", short(xLabel, f.width-16))
 	}
@@ -65,7 +67,7 @@ func (f frame) mark(d *drawing, n int, l Line, stroke string) {
 	if l.OnY {
 		if y, has := f.y.at(l.At); has {
 			d.line(f.left, y, f.width-16, y, attributes)
-			d.text(f.left+6, y-4, "start", label)
+			d.halo(f.left+6, y-4, "start", label)
 		}
 		return
 	}
@@ -75,7 +77,7 @@ func (f frame) mark(d *drawing, n int, l Line, stroke string) {
 		if x+4+widthOf(label) > f.width {
 			anchor, at = "end", x-4
 		}
-		d.text(at, f.y.end+float64(n+1)*lineHeight-5, anchor, label)
+		d.halo(at, f.y.end+float64(n+1)*lineHeight-5, anchor, label)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/discovery"
+	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/live"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
@@ -34,8 +35,10 @@ type Options struct {
 	Records *results.Store
 	// Replicas asks the replicas of the targets how they are; it may be nil.
 	Replicas *collector.Replicas
-	// Prober is how probers are made; its Observer, Watcher, Discovery, Logger and Before are
-	// the daemon's.
+	// GPUs reads this machine's GPUs; it may be nil.
+	GPUs *gpu.Poller
+	// Prober is how probers are made; its Observer, Watcher, ReadGPUs, Discovery, Logger and
+	// Before are the daemon's.
 	Prober prober.Options
 	// Lifecycle enables the endpoints that change what the daemon does.
 	Lifecycle bool
@@ -90,6 +93,12 @@ func New(o Options) *Daemon {
 	if o.Replicas != nil {
 		o.Registry.MustRegister(o.Replicas)
 	}
+	snapshot := func() (*gpu.Snapshot, bool) { return nil, false }
+	if o.GPUs != nil {
+		o.Registry.MustRegister(collector.NewGPU(o.GPUs))
+		snapshot = o.GPUs.Fresh
+	}
+	o.Registry.MustRegister(collector.NewReplicaGPUs(d.targets, snapshot))
 	return d
 }
 
@@ -208,11 +217,21 @@ func (d *Daemon) replicasChanged() {
 	}
 }
 
-// Config is the configuration in force.
-func (d *Daemon) Config() *config.Config {
+// inForce is the configuration in force; nil before the first.
+func (d *Daemon) inForce() *config.Config {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.cfg
+}
+
+// targets are those of the configuration in force, with the replicas that they have
+// now.
+func (d *Daemon) targets() []config.Target {
+	cfg := d.inForce()
+	if cfg == nil {
+		return nil
+	}
+	return d.found(cfg.Targets)
 }
 
 // Shutdown ends all runs: no more requests are sent, and those in flight may

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vllm_prober/collector"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/simulator"
 	"vllm_prober/prober"
@@ -238,6 +240,41 @@ func TestAHeartbeatSeesAReplicaThatHangs(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		if n := b.requests(t, prober.OK) - before; n < 20 {
 			t.Errorf("%g requests were ok after the replica works again", n)
+		}
+	})
+}
+
+// An engine that is wedged is told of within one window of a heartbeat, although
+// /health goes on to answer 200: the next request is sent within 5 s, and waits 10 s
+// for its first token.
+func TestAHeartbeatTellsOfAWedgedEngineWithinOneWindow(t *testing.T) {
+	inBubble(t, withProbes(beating()), func(b *bubble) {
+		b.Shutdown(context.Background())
+		b.o.Replicas = collector.NewReplicas(15*time.Second, b.o.Prober.Dial, b.o.Logger)
+		b.start(t)
+		up := func(check string) float64 {
+			return b.value(t, `vllm_prober_replica_up{check="`+check+`",replica="http://t",target="t"}`)
+		}
+		time.Sleep(70 * time.Second)
+		if up("stream") != 1 || up("health") != 1 {
+			t.Fatalf("before: stream %g, health %g", up("stream"), up("health"))
+		}
+		b.replica.SetFaults(simulator.FaultShare{Fault: simulator.Wedged, Share: 1})
+		wedged := time.Now()
+		for up("stream") == 1 && time.Since(wedged) < 58*time.Second {
+			time.Sleep(time.Second)
+		}
+		if after := time.Since(wedged); up("stream") != 0 || after < 10*time.Second || after > 16*time.Second {
+			t.Errorf("stream is %g after %s, want 0 after 10 to 15 s", up("stream"), after)
+		}
+		time.Sleep(30 * time.Second) // it is asked twice more
+		if up("health") != 1 || up("models") != 1 || up("stream") != 0 {
+			t.Errorf("later: health %g, models %g, stream %g", up("health"), up("models"), up("stream"))
+		}
+		b.replica.SetFaults()
+		time.Sleep(10 * time.Second)
+		if up("stream") != 1 {
+			t.Error("it works again, and that is not told")
 		}
 	})
 }

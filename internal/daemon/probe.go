@@ -15,6 +15,7 @@ import (
 	"vllm_prober/internal/prepare"
 	"vllm_prober/internal/replica"
 	"vllm_prober/internal/schedule"
+	"vllm_prober/internal/serving"
 	"vllm_prober/internal/workload"
 	"vllm_prober/prober"
 )
@@ -75,6 +76,9 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition, old *probe)
 			watcher.Feel(p.pulse)
 		}
 		o.Watcher, o.Prepare = watcher, prepare.New(watcher, d.o.Logger)
+	}
+	if d.o.GPUs != nil {
+		o.ReadGPUs = serving.Reader(d.o.GPUs, definition.targets)
 	}
 	recorder, runs, err := d.record(cfg, p)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // Handler serves the daemon's pages.
 func (d *Daemon) Handler() http.Handler {
 	mux := http.NewServeMux()
-	pages := web.Options{Board: d.board, Config: d.Config}
+	pages := web.Options{Board: d.board, Config: d.inForce}
 	if d.o.Records != nil {
 		pages.Records = &d.o.Records.Reader
 	}
@@ -32,7 +32,7 @@ func text(s string) http.HandlerFunc {
 
 // showConfig writes the configuration in force; its secrets marshal as <secret>.
 func (d *Daemon) showConfig(w http.ResponseWriter, _ *http.Request) {
-	shown, err := yaml.Marshal(d.Config())
+	shown, err := yaml.Marshal(d.inForce())
 	if err != nil {
 		http.Error(w, "writing the configuration: "+err.Error(), http.StatusInternalServerError)
 		return

@@ -68,10 +68,8 @@ var readings = []struct {
 	symbol string
 	read   func(*query, nvml.Device) nvml.Return
 }{
-	{"nvmlDeviceGetUtilizationRates", readUtilization},
 	{"nvmlDeviceGetMemoryInfo", readMemory},
 	{"nvmlDeviceGetEnforcedPowerLimit", number(PowerLimitWatts, milli, nvml.Device.GetEnforcedPowerLimit)},
-	{"nvmlDeviceGetTotalEnergyConsumption", number(EnergyJoules, milli, nvml.Device.GetTotalEnergyConsumption)},
 	{"nvmlDeviceGetTemperature", number(TemperatureCelsius, one, func(d nvml.Device) (uint32, nvml.Return) {
 		return d.GetTemperature(nvml.TEMPERATURE_GPU)
 	})},
@@ -90,6 +88,14 @@ var readings = []struct {
 	{"nvmlDeviceGetRemappedRows", readRemappedRows},
 	{"nvmlDeviceGetPcieReplayCounter", number(PCIeReplays, one, nvml.Device.GetPcieReplayCounter)},
 }
+
+// readEnergy and readUtilization read figures that a GPU's readings within a step
+// have, too.
+func (q *query) readEnergy() {
+	q.do("nvmlDeviceGetTotalEnergyConsumption", number(EnergyJoules, milli, nvml.Device.GetTotalEnergyConsumption))
+}
+
+func (q *query) readUtilization() { q.do("nvmlDeviceGetUtilizationRates", readUtilization) }
 
 func readUtilization(q *query, d nvml.Device) nvml.Return {
 	u, ret := d.GetUtilizationRates()
@@ -189,17 +195,18 @@ var clockEvents = []struct {
 	{"reliability", nvml.FI_DEV_PERF_POLICY_RELIABILITY, nvml.PERF_POLICY_RELIABILITY, true},
 }
 
-// readFields reads all fields in one call, and what older drivers have instead.
+// ask reads some fields in one call, and says false where there is none.
+func (q *query) ask(asked []nvml.FieldValue) bool {
+	return q.do("nvmlDeviceGetFieldValues", func(_ *query, d nvml.Device) nvml.Return { return d.GetFieldValues(asked) })
+}
+
+// readFields reads the fields, and what older drivers have instead.
 func (q *query) readFields() {
-	asked := make([]nvml.FieldValue, 0, len(fields)+len(clockEvents))
-	for _, f := range fields {
-		asked = append(asked, nvml.FieldValue{FieldId: f.id, ScopeId: f.scope})
+	asked := make([]nvml.FieldValue, len(fields))
+	for i, f := range fields {
+		asked[i] = nvml.FieldValue{FieldId: f.id, ScopeId: f.scope}
 	}
-	for _, e := range clockEvents {
-		asked = append(asked, nvml.FieldValue{FieldId: e.id})
-	}
-	answered := q.do("nvmlDeviceGetFieldValues", func(_ *query, d nvml.Device) nvml.Return { return d.GetFieldValues(asked) })
-	power := false
+	answered, power := q.ask(asked), false
 	for i, f := range fields {
 		if x, ok := fieldValue(asked[i]); ok && answered && !wraps(f.metric, asked[i]) {
 			q.add(f.metric, f.in.of(x))
@@ -209,8 +216,17 @@ func (q *query) readFields() {
 	if !power { // NVML's older function says, depending on the GPU, the one or the other
 		q.do("nvmlDeviceGetPowerUsage", number(PowerInstantWatts, milli, nvml.Device.GetPowerUsage))
 	}
+}
+
+// readClockEvents reads for how long the clocks were held down.
+func (q *query) readClockEvents() {
+	asked := make([]nvml.FieldValue, len(clockEvents))
 	for i, e := range clockEvents {
-		if x, ok := fieldValue(asked[len(fields)+i]); ok && answered {
+		asked[i].FieldId = e.id
+	}
+	answered := q.ask(asked)
+	for i, e := range clockEvents {
+		if x, ok := fieldValue(asked[i]); ok && answered {
 			q.addOf(ClockEventSeconds, e.label, nano.of(x))
 		} else if e.older {
 			q.do("nvmlDeviceGetViolationStatus", func(q *query, d nvml.Device) nvml.Return {

@@ -23,9 +23,11 @@ const (
 // Poller reads the GPUs again and again and keeps the latest snapshot, so that
 // nobody who looks at it waits for a driver.
 type Poller struct {
-	read     Read
+	source   Source
 	interval time.Duration
 	logger   *slog.Logger
+	// turn holds one thing while a call of the source is under way.
+	turn chan struct{}
 
 	mu     sync.Mutex
 	latest Status
@@ -44,8 +46,8 @@ type Status struct {
 }
 
 // NewPoller returns a poller that begins with Run.
-func NewPoller(read Read, interval time.Duration, logger *slog.Logger) *Poller {
-	return &Poller{read: read, interval: interval, logger: logger}
+func NewPoller(source Source, interval time.Duration, logger *slog.Logger) *Poller {
+	return &Poller{source: source, interval: interval, logger: logger, turn: make(chan struct{}, 1)}
 }
 
 // Run polls until ctx ends. A round that hangs is waited for: no call to a driver
@@ -70,7 +72,9 @@ func (p *Poller) round(ctx context.Context) bool {
 	var err error
 	go func() {
 		defer close(done)
-		snapshot, err = p.read()
+		p.turn <- struct{}{}
+		defer func() { <-p.turn }()
+		snapshot, err = p.source.Read()
 	}()
 	limit := time.NewTimer(timeLimit)
 	defer limit.Stop()
@@ -88,6 +92,32 @@ func (p *Poller) round(ctx context.Context) bool {
 	}
 	p.ended(snapshot, err, time.Since(began))
 	return true
+}
+
+// Measure reads some GPUs beside the rounds, and returns when ctx ends at the
+// latest: a call that hangs is left to itself.
+func (p *Poller) Measure(ctx context.Context, uuids []string) ([]Reading, error) {
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for the driver, which is busy: %w", ctx.Err())
+	}
+	type answer struct {
+		readings []Reading
+		err      error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer func() { <-p.turn }()
+		readings, err := p.source.Measure(uuids)
+		answers <- answer{readings, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.readings, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("reading the GPUs: %w", ctx.Err())
+	}
 }
 
 // ended keeps what a round brought.

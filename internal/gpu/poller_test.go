@@ -13,15 +13,31 @@ import (
 	"time"
 )
 
+// source is one of functions.
+type source struct {
+	read    func() (*Snapshot, error)
+	measure func(uuids []string) ([]Reading, error)
+}
+
+func (s source) Read() (*Snapshot, error)                  { return s.read() }
+func (s source) Measure(uuids []string) ([]Reading, error) { return s.measure(uuids) }
+
 // polling runs a poller over read in synthetic time, while test looks at it. A
 // call of read hangs while it receives from hold, until release.
 func polling(t *testing.T, read func(hold chan struct{}) (*Snapshot, error), test func(p *Poller, log *bytes.Buffer, release func())) {
+	t.Helper()
+	of := func(hold chan struct{}) Source { return source{read: func() (*Snapshot, error) { return read(hold) }} }
+	pollingOf(t, of, test)
+}
+
+// pollingOf does so over a whole source.
+func pollingOf(t *testing.T, of func(hold chan struct{}) Source, test func(p *Poller, log *bytes.Buffer, release func())) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		hold := make(chan struct{}) // of this bubble, whose time stands still otherwise
 		release := sync.OnceFunc(func() { close(hold) })
 		var log bytes.Buffer
-		p := NewPoller(func() (*Snapshot, error) { return read(hold) }, 5*time.Second, slog.New(slog.NewTextHandler(&log, nil)))
+		p := NewPoller(of(hold), 5*time.Second, slog.New(slog.NewTextHandler(&log, nil)))
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
@@ -143,4 +159,79 @@ func TestPollerWaitsForACallThatHangs(t *testing.T) {
 func TestPollerEndsBesideACallThatHangs(t *testing.T) {
 	hang := func(hold chan struct{}) (*Snapshot, error) { <-hold; return &Snapshot{}, nil }
 	polling(t, hang, func(*Poller, *bytes.Buffer, func()) { time.Sleep(time.Minute) })
+}
+
+// What is measured comes from between the rounds, and never beside another call.
+func TestMeasuringBesideTheRounds(t *testing.T) {
+	now, most, measured := 0, 0, 0
+	call := func() func() {
+		now++
+		most = max(most, now)
+		time.Sleep(300 * time.Millisecond)
+		return func() { now-- }
+	}
+	of := func(chan struct{}) Source {
+		return source{
+			read: func() (*Snapshot, error) { defer call()(); return &Snapshot{At: time.Now()}, nil },
+			measure: func(uuids []string) ([]Reading, error) {
+				defer call()()
+				measured++
+				return []Reading{{UUID: uuids[0]}}, nil
+			},
+		}
+	}
+	pollingOf(t, of, func(p *Poller, _ *bytes.Buffer, _ func()) {
+		for range 40 {
+			got, err := p.Measure(context.Background(), []string{"GPU-a"})
+			if err != nil || len(got) != 1 || got[0].UUID != "GPU-a" {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		if most != 1 || measured != 40 || !p.Status().Success {
+			t.Errorf("%d calls at a time, %d measured, %+v", most, measured, p.Status())
+		}
+	})
+}
+
+// A call that hangs holds up nobody: not who measures, nor who measures after it,
+// and the round after it is told as one that hangs.
+func TestMeasuringEndsBesideACallThatHangs(t *testing.T) {
+	calls := 0
+	of := func(hold chan struct{}) Source {
+		return source{
+			read: func() (*Snapshot, error) { return &Snapshot{At: time.Now()}, nil },
+			measure: func([]string) ([]Reading, error) {
+				calls++
+				<-hold
+				return nil, nil
+			},
+		}
+	}
+	pollingOf(t, of, func(p *Poller, _ *bytes.Buffer, release func()) {
+		measure := func() error {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			began := time.Now()
+			_, err := p.Measure(ctx, nil)
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("it took %s", took)
+			}
+			return err
+		}
+		for range 3 {
+			if err := measure(); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		}
+		pass(5*time.Second + timeLimit)
+		if calls != 1 || p.Status().Success {
+			t.Errorf("%d calls, %+v", calls, p.Status())
+		}
+		release()
+		pass(time.Second)
+		if err := measure(); err != nil || !p.Status().Success {
+			t.Errorf("%v, %+v once it has returned", err, p.Status())
+		}
+	})
 }

@@ -14,9 +14,9 @@ import (
 
 // NVML returns what reads the GPUs with the driver's own library, which need not
 // be there yet: it is loaded when it is.
-func NVML() (Read, error) { return NewReader(nvml.New()).Read, nil }
+func NVML() (Source, error) { return NewReader(nvml.New()), nil }
 
-// Reader reads GPUs. It is for one goroutine.
+// Reader is the Source over an NVML.
 //
 // Two things end a process that uses NVML: a call of a function that the driver's
 // library lacks, and any call before the library is loaded. So nothing here calls
@@ -41,6 +41,9 @@ type device struct {
 	identity GPU
 	events   nvml.EventSet // nil where the driver offers none
 	gpm      *gpm          // nil where the GPU offers none
+	// instances are how its MIG instances are watched, by their GPU instance's number.
+	instances map[int]*gpm
+	links     links
 }
 
 // retryLost is how often NVML is begun anew while a GPU is lost, which is what
@@ -55,7 +58,7 @@ func NewReader(lib nvml.Interface) *Reader {
 // errDriverGone says that NVML has to be begun anew.
 var errDriverGone = errors.New("the driver is gone")
 
-// Read implements the function type of the same name.
+// Read implements Source.
 func (r *Reader) Read() (*Snapshot, error) {
 	now := time.Now()
 	if r.began.IsZero() {
@@ -190,6 +193,9 @@ func pciBusID(pci nvml.PciInfo) string {
 func (r *Reader) end() {
 	for _, d := range r.devices {
 		d.gpm.end()
+		for _, g := range d.instances {
+			g.end()
+		}
 		if d.events != nil && r.has("nvmlEventSetFree") {
 			_ = d.events.Free()
 		}
@@ -205,12 +211,17 @@ func (r *Reader) readDevice(d *device) (GPU, error) {
 	events := r.readEvents(d)
 	g.Values = r.xids[g.UUID].values()
 	q := &query{reader: r, device: d, lost: events}
+	q.readUtilization()
+	q.readEnergy()
 	for _, read := range readings {
 		q.do(read.symbol, read.read)
 	}
 	q.readFields()
+	q.readLinks()
+	q.readClockEvents()
 	q.readGPM()
 	instances, processes := q.readInstances(), q.readProcesses()
+	q.readInstancesGPM(instances)
 	switch q.lost {
 	case nvml.SUCCESS:
 		g.Up, g.Values, g.Instances, g.Processes = true, append(g.Values, q.values...), instances, processes

@@ -34,6 +34,7 @@ type card struct {
 	mig     []nvml.Device                // its instances
 	tenants []nvml.ProcessInfo           // its processes
 	gpm     map[nvml.GpmMetricId]float64 // nil where it has none
+	links   map[uint32]map[uint32]uint64 // the bytes of links, by the field's number and the link's
 }
 
 func (d *driver) nvml() nvml.Interface {
@@ -123,6 +124,9 @@ func (c *card) device(index int) nvml.Device {
 		GetFieldValuesFunc: func(asked []nvml.FieldValue) nvml.Return {
 			for i := range asked {
 				f, has := c.fields[asked[i].FieldId]
+				if bytes, is := c.links[asked[i].FieldId][asked[i].ScopeId]; is {
+					f, has = field(bytes, asked[i].ScopeId), true
+				}
 				if !has || f.ScopeId != asked[i].ScopeId {
 					asked[i].NvmlReturn = uint32(nvml.ERROR_NOT_SUPPORTED)
 					continue
@@ -143,6 +147,12 @@ func (c *card) device(index int) nvml.Device {
 			return nvml.GpmSupport{IsSupportedDevice: uint32(min(len(c.gpm), 1))}, c.answers("GpmQueryDeviceSupport")
 		},
 		GpmSampleGetFunc: func(nvml.GpmSample) nvml.Return { return c.answers("GpmSampleGet") },
+		GpmMigSampleGetFunc: func(instance int, _ nvml.GpmSample) nvml.Return {
+			if instance != 9 {
+				return nvml.ERROR_INVALID_ARGUMENT
+			}
+			return c.answers("GpmMigSampleGet")
+		},
 		GetMigModeFunc: func() (int, int, nvml.Return) {
 			return min(len(c.mig), 1), min(len(c.mig), 1), c.answers("MigMode")
 		},
@@ -307,7 +317,10 @@ func TestReadEverything(t *testing.T) {
 	}
 	instance := g.Instances[0]
 	if len(g.Instances) != 1 || instance.UUID != "MIG-1" || instance.GPUInstance != 9 || instance.ComputeInstance != 0 ||
-		!slices.Equal(instance.Values, []Value{{MIGMemoryTotalBytes, "", 10 * gib}, {MIGMemoryUsedBytes, "", 4 * gib}}) {
+		!slices.Equal(instance.Values, []Value{
+			{MIGMemoryTotalBytes, "", 10 * gib}, {MIGMemoryUsedBytes, "", 4 * gib}, {SMActiveRatio, "", 0.9}, {SMOccupancyRatio, "", 0.4},
+			{TensorActiveRatio, "", 0.3}, {DRAMActiveRatio, "", 0.75}, {FP16ActiveRatio, "", 0.05}, {FP32ActiveRatio, "", 0.1}, {FP64ActiveRatio, "", 0},
+		}) {
 		t.Errorf("%+v", g.Instances)
 	}
 	if p := g.Processes; len(p) != 2 || p[0].PID != 17 || p[0].MemoryBytes != 61*gib || p[1].PID != 18 || p[1].MemoryBytes != -1 {
@@ -449,8 +462,8 @@ func TestALostGPU(t *testing.T) {
 		if s := read(t, r); !s.GPUs[1].Up {
 			t.Errorf("it is back: %+v", s)
 		}
-		if d.samples != 4 {
-			t.Errorf("%d samples are held, want 2 for each GPU", d.samples)
+		if d.samples != 8 {
+			t.Errorf("%d samples are held, want 2 for each GPU and each instance", d.samples)
 		}
 	})
 }

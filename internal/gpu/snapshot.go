@@ -64,10 +64,25 @@ type Process struct {
 	Pod string
 }
 
-// Read reads all GPUs. A snapshot beside an error is of those GPUs that could be
-// read. It may hang, as NVML's calls do when a driver is in trouble, and is never
-// called twice at a time.
-type Read func() (*Snapshot, error)
+// Reading is what one GPU had done by one moment.
+type Reading struct {
+	UUID string
+	// At is when the energy was read.
+	At time.Time
+	// Values are its energy, its utilisation and for how long its clocks were held
+	// down, as far as the GPU offers them.
+	Values []Value
+}
+
+// Source reads GPUs. Its calls may hang, as NVML's do when a driver is in trouble,
+// and there is never more than one at a time.
+type Source interface {
+	// Read reads all GPUs. A snapshot beside an error is of those that could be
+	// read.
+	Read() (*Snapshot, error)
+	// Measure reads in short what some GPUs did, once Read has found them.
+	Measure(uuids []string) ([]Reading, error)
+}
 
 // ErrUnavailable says that this binary cannot read GPUs.
 var ErrUnavailable = errors.New("this binary was built without NVML, which needs Linux and CGO_ENABLED=1")

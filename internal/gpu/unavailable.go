@@ -3,4 +3,4 @@
 package gpu
 
 // NVML says that this binary cannot read GPUs.
-func NVML() (Read, error) { return nil, ErrUnavailable }
+func NVML() (Source, error) { return nil, ErrUnavailable }

@@ -45,7 +45,8 @@ func Write(w io.Writer, format Format, r *prober.RunResult) error {
 		write = writeMarkdown
 	case Table:
 	}
-	if err := write(w, grid{headings(func(c column) string { return c.heading }), rows(r), true}); err != nil {
+	shown := forPeople(r)
+	if err := write(w, grid{headings(shown, func(c column) string { return c.heading }), rows(r, shown), true}); err != nil {
 		return err
 	}
 	for _, c := range comparisons(r) {
@@ -83,7 +84,7 @@ type grid struct {
 }
 
 // column is one column of a table: its heading, with the unit, for people and
-// the name of the same for programs.
+// the name of the same for programs. One without a heading is for programs alone.
 type column struct {
 	heading, name string
 	cell          func(*prober.StepResult) string
@@ -125,8 +126,23 @@ func columns() []column {
 		{"running", "requests_running_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Running })},
 		{"waiting", "requests_waiting_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting })},
 		{"KV %", "kv_cache_usage_max_percent", kvCachePercent},
+		{joulesHeading, "joules_per_output_token", joulesPerToken},
+		{"", "output_tokens_per_joule", gpuFigure("%.3g", 1, func(g *prober.GPUResult) *float64 { return g.OutputTokensPerJoule })},
+		{"", "gpu_power_watts", gpuFigure("%.1f", 1, func(g *prober.GPUResult) *float64 { return g.PowerWatts })},
+		{"", "gpu_utilization_percent", gpuFigure("%.0f", 100, func(g *prober.GPUResult) *float64 { return g.UtilizationRatio })},
+		{"", "gpu_throttled", throttledBy},
 		{"note", "note", Note},
 	}
+}
+
+// joulesHeading is that of a column that people see where one of the steps has a
+// figure in it: most probers know no GPU.
+const joulesHeading = "J/tok"
+
+// forPeople are the columns that people see.
+func forPeople(r *prober.RunResult) []column {
+	metered := slices.ContainsFunc(r.Results, func(s prober.StepResult) bool { return s.GPU != nil && s.GPU.JoulesPerOutputToken != nil })
+	return slices.DeleteFunc(columns(), func(c column) bool { return c.heading == "" || c.heading == joulesHeading && !metered })
 }
 
 func milliseconds(seconds float64) string { return fmt.Sprintf("%.1f", seconds*1000) }
@@ -165,6 +181,7 @@ func Note(r *prober.StepResult) string {
 		notes = append(notes, "of all phases "+strings.Join(failures, ", "))
 	}
 	notes = append(notes, replicaNotes(r)...)
+	notes = append(notes, gpuNotes(r)...)
 	if r.CachedTokens > 0 {
 		notes = append(notes, fmt.Sprintf("%d prompt tokens came from the prefix cache", r.CachedTokens))
 	}
@@ -182,7 +199,7 @@ func Count(n int, noun string) string {
 // rows puts what is to be compared side by side: the arms of the same number of
 // GPUs at the same request rate, always in the same order, whichever was first in
 // the run.
-func rows(r *prober.RunResult) [][]string {
+func rows(r *prober.RunResult, columns []column) [][]string {
 	results := slices.Clone(r.Results)
 	slices.SortStableFunc(results, func(a, b prober.StepResult) int {
 		return cmp.Or(a.Arm.GPUs-b.Arm.GPUs, cmp.Compare(a.RequestRate, b.RequestRate),
@@ -190,16 +207,16 @@ func rows(r *prober.RunResult) [][]string {
 	})
 	rows := make([][]string, len(results))
 	for i := range results {
-		for _, c := range columns() {
+		for _, c := range columns {
 			rows[i] = append(rows[i], c.cell(&results[i]))
 		}
 	}
 	return rows
 }
 
-func headings(of func(column) string) []string {
+func headings(columns []column, of func(column) string) []string {
 	var all []string
-	for _, c := range columns() {
+	for _, c := range columns {
 		all = append(all, of(c))
 	}
 	return all
@@ -285,10 +302,10 @@ func writeMarkdown(w io.Writer, g grid) error {
 
 func writeCSV(w io.Writer, r *prober.RunResult) error {
 	c := csv.NewWriter(w)
-	if err := c.Write(headings(func(c column) string { return c.name })); err != nil {
+	if err := c.Write(headings(columns(), func(c column) string { return c.name })); err != nil {
 		return err
 	}
-	for _, row := range rows(r) {
+	for _, row := range rows(r, columns()) {
 		for i := range row {
 			if row[i] == "–" {
 				row[i] = "" // withheld is a missing value to a program

@@ -15,7 +15,7 @@ import (
 
 // result is a run of two batch sizes on 4 GPUs and one on 1, with a step that is
 // withheld, one that has failures, one that the drain limit cut, one with what its
-// replicas said of themselves, and one that the guard aborted.
+// replicas and its GPUs said of themselves, and one that the guard aborted.
 func result() *prober.RunResult {
 	small := prober.Arm{Target: "bs16", Replicas: 4, GPUs: 4, BatchSize: 16}
 	large := prober.Arm{Target: "bs32", Replicas: 4, GPUs: 4, BatchSize: 32}
@@ -53,6 +53,12 @@ func result() *prober.RunResult {
 		})
 	}
 	watched.Reconciliation = &prober.Reconciliation{Verdict: prober.ForeignTraffic, ForeignRequests: 12, ForeignShare: 0.08}
+	power, utilization, joules, tokens := 1604.25, 0.974, 0.4178, 2.3936
+	watched.GPU = &prober.GPUResult{
+		UUIDs: []string{"GPU-a", "GPU-b"}, PowerWatts: &power, UtilizationRatio: &utilization, JoulesPerOutputToken: &joules, OutputTokensPerJoule: &tokens,
+		ThrottledSeconds: map[string]float64{"sw_power_cap": 83.21, "hw_thermal_slowdown": 0.0004, "hw_power_brake": 0},
+	}
+	withheld.GPU = &prober.GPUResult{UUIDs: []string{"GPU-c"}, PowerWatts: &power, ThrottledSeconds: map[string]float64{"sw_power_cap": 0}}
 	aborted := step(single, 40, 0, 0, 0)
 	aborted.Latencies, aborted.Saturated = nil, prober.Undetermined
 	aborted.Guard = &prober.Trip{Limit: config.WaitingRequests, Action: config.AbortStep, Replica: "http://a", Value: 12, Allowed: 4}
@@ -122,6 +128,24 @@ func TestArmsStandSideBySide(t *testing.T) {
 	}
 	if strings.Contains(table, "1 GPU: ") {
 		t.Error("one arm alone is compared")
+	}
+}
+
+// Where no GPU is known, people are not shown an empty column; programs always have
+// the same ones.
+func TestNoColumnOfUnknownGPUs(t *testing.T) {
+	r := result()
+	for i := range r.Results {
+		r.Results[i].GPU = nil
+	}
+	for format, want := range map[Format]bool{Table: false, Markdown: false, CSV: true} {
+		var b bytes.Buffer
+		if err := Write(&b, format, r); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "J/tok") || strings.Contains(b.String(), "joules_per_output_token"); got != want {
+			t.Errorf("%s: the column is there: %t, want %t", format, got, want)
+		}
 	}
 }
 

@@ -104,6 +104,28 @@ func (r *Reader) Former(of *Record, limit int) ([]*Record, error) {
 	return former, err
 }
 
+// Latest returns the newest record of each probe, the newest first.
+func (r *Reader) Latest() ([]*Record, error) {
+	var found []stored
+	err := r.view(func(tx *bbolt.Tx) error {
+		for id := range latest(tx) {
+			found = append(found, read(tx, id))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	records := make([]*Record, len(found))
+	for i := range found {
+		if records[i], err = found[i].decode(); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(records, func(a, b *Record) int { return strings.Compare(b.ID, a.ID) })
+	return records, nil
+}
+
 // Run returns the record of a run. The error is a *NotFoundError where there is none.
 func (r *Reader) Run(id string) (*Record, error) {
 	var found stored
@@ -235,6 +257,26 @@ func newest(tx *bbolt.Tx, probe, before string) iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// latest yields the id of the newest run of each probe.
+func latest(tx *bbolt.Tx) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		runs := tx.Bucket(bucketByProbe).Cursor()
+		for key, _ := runs.Last(); key != nil; key, _ = runs.Prev() {
+			probe, id := splitProbeKey(string(key))
+			if !yield(id) {
+				return
+			}
+			runs.Seek([]byte(probeKey(probe, ""))) // before all of the probe's
+		}
+	}
+}
+
+// splitProbeKey is a probe's name, which may have slashes, and the id of its run.
+func splitProbeKey(key string) (probe, id string) {
+	at := strings.LastIndexByte(key, '/')
+	return key[:at], key[at+1:]
 }
 
 // keys yields the keys of a bucket in their order. The bucket must not be

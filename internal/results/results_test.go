@@ -78,6 +78,10 @@ func aStep(run prober.Run, number, n int, broken ...prober.Broken) *prober.StepR
 	if len(broken) > 0 {
 		return r
 	}
+	power, joules := 1604.25, 0.5
+	r.GPU = &prober.GPUResult{
+		UUIDs: []string{"GPU-a"}, PowerWatts: &power, JoulesPerOutputToken: &joules, ThrottledSeconds: map[string]float64{"sw_power_cap": 0},
+	}
 	r.Latencies, r.ITL = &prober.Latencies{TTFT: prober.Distribution{Count: 3, Mean: 0.02 * float64(n)}}, &prober.Histogram{}
 	for i := range 3 {
 		ttft := time.Duration(n*(i+1)) * 10 * time.Millisecond

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -22,11 +23,17 @@ type Engine struct {
 	reserved int       // blocks of KV cache
 	begun    time.Time // when the latest iteration began
 	totals   totals
+	loaded   time.Time // up to when totals has the load
 	arrival  chan struct{}
 }
 
-// totals are what an engine has counted since its start, in tokens.
-type totals struct{ queried, cached, prompt, output int }
+// totals are what an engine has counted since its start.
+type totals struct {
+	queried, cached, prompt, output int // in tokens
+	// rootLoad is the square root of the share of the slots in use, over the time
+	// in seconds.
+	rootLoad float64
+}
 
 // Sequence is one request in the engine. Tokens delivers the time of each token
 // and is closed after the last.
@@ -42,7 +49,7 @@ type Sequence struct {
 
 // NewEngine starts an engine, which runs until ctx ends.
 func NewEngine(ctx context.Context, p Parameters) *Engine {
-	e := &Engine{p: p, arrival: make(chan struct{}, 1)}
+	e := &Engine{p: p, loaded: time.Now(), arrival: make(chan struct{}, 1)}
 	go e.run(ctx)
 	return e
 }
@@ -78,6 +85,7 @@ func (e *Engine) Abort(s *Sequence) {
 	if !s.admitted.IsZero() {
 		e.reserved -= s.need()
 	}
+	e.countLoad()
 	isThis := func(other *Sequence) bool { return other == s }
 	e.waiting = slices.DeleteFunc(e.waiting, isThis)
 	e.running = slices.DeleteFunc(e.running, isThis)
@@ -129,6 +137,7 @@ func (e *Engine) beginIteration(at time.Time) (end time.Time, busy bool) {
 		}
 		decided = at
 	}
+	e.countLoad()
 	prefill := 0
 	for len(e.waiting) > 0 && len(e.running) < e.p.MaxNumSeqs {
 		s := e.waiting[0]
@@ -152,6 +161,7 @@ func (e *Engine) beginIteration(at time.Time) (end time.Time, busy bool) {
 func (e *Engine) endIteration(at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.countLoad()
 	e.running = slices.DeleteFunc(e.running, func(s *Sequence) bool {
 		if s.stuck {
 			return false
@@ -189,5 +199,13 @@ func (e *Engine) State() State {
 func (e *Engine) counted() totals {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.countLoad()
 	return e.totals
+}
+
+// countLoad is called before the number of sequences that run changes.
+func (e *Engine) countLoad() {
+	now := time.Now()
+	e.totals.rootLoad += math.Sqrt(float64(len(e.running))/float64(e.p.MaxNumSeqs)) * now.Sub(e.loaded).Seconds()
+	e.loaded = now
 }

@@ -16,7 +16,7 @@ import (
 
 // GPUs returns what reads the simulated GPUs of replicas, one for each: the code
 // that reads real ones, over a driver that is simulated.
-func GPUs(replicas []*Replica) (gpu.Read, error) { return gpu.NewReader(newDriver(replicas)).Read, nil }
+func GPUs(replicas []*Replica) (gpu.Source, error) { return gpu.NewReader(newDriver(replicas)), nil }
 
 // What a simulated GPU is like; it resembles an H100.
 const (
@@ -41,14 +41,14 @@ type card struct {
 	mock.Device
 	replica *Replica
 	index   int
-	looked  time.Time // when its energy was last added up
-	energy  float64   // in millijoules
+	began   time.Time // when its energy was 0
+	before  float64   // the engine's rootLoad by then
 }
 
 func newDriver(replicas []*Replica) *driver {
 	d := &driver{}
 	for i, r := range replicas {
-		d.cards = append(d.cards, &card{replica: r, index: i, looked: time.Now()})
+		d.cards = append(d.cards, &card{replica: r, index: i, began: time.Now(), before: r.engine.counted().rootLoad})
 	}
 	return d
 }
@@ -129,13 +129,10 @@ func (c *card) GetMemoryInfo_v2() (nvml.Memory_v2, nvml.Return) {
 
 func (c *card) GetEnforcedPowerLimit() (uint32, nvml.Return) { return limitMilliwatts, nvml.SUCCESS }
 
-// GetTotalEnergyConsumption adds up what the GPU draws now over the time since
-// the last look.
+// GetTotalEnergyConsumption is what the GPU drew, over the time since it was there.
 func (c *card) GetTotalEnergyConsumption() (uint64, nvml.Return) {
-	now := time.Now()
-	c.energy += c.milliwatts() * now.Sub(c.looked).Seconds()
-	c.looked = now
-	return uint64(c.energy), nvml.SUCCESS
+	load := c.replica.engine.counted().rootLoad - c.before
+	return uint64(idleMilliwatts*time.Since(c.began).Seconds() + (fullMilliwatts-idleMilliwatts)*load), nvml.SUCCESS
 }
 
 func (c *card) GetTemperature(nvml.TemperatureSensors) (uint32, nvml.Return) {

@@ -29,12 +29,12 @@ func TestGPUsFollowTheLoad(t *testing.T) {
 		replicas := []*Replica{
 			NewReplica(t.Context(), Options{Parameters: FieldReport()}), NewReplica(t.Context(), Options{Parameters: FieldReport()}),
 		}
-		read, err := GPUs(replicas)
+		source, err := GPUs(replicas)
 		if err != nil {
 			t.Fatal(err)
 		}
 		look := func() []gpu.GPU {
-			s, err := read()
+			s, err := source.Read()
 			if err != nil || len(s.GPUs) != 2 {
 				t.Fatalf("%+v, %v", s, err)
 			}
@@ -78,12 +78,12 @@ func BenchmarkReadGPUs(b *testing.B) {
 	for range 8 {
 		replicas = append(replicas, NewReplica(b.Context(), Options{Parameters: FieldReport()}))
 	}
-	read, err := GPUs(replicas)
+	source, err := GPUs(replicas)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if s, err := read(); err != nil || len(s.GPUs) != 8 {
+		if s, err := source.Read(); err != nil || len(s.GPUs) != 8 {
 			b.Fatal(err)
 		}
 	}

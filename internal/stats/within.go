@@ -67,3 +67,10 @@ func squares(errors []float64) (sum float64) {
 	}
 	return sum
 }
+
+// Interval is the estimate with Student's interval for what the error of its
+// logarithm is by the parts of the step. confidence lies between 0 and 1.
+func (e Estimate) Interval(confidence float64) Interval {
+	half := student(e.freedom).Quantile((1+confidence)/2) * math.Sqrt(variance(e.Errors))
+	return Interval{e.Value, e.Value * math.Exp(-half), e.Value * math.Exp(half)}
+}

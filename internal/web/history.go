@@ -16,7 +16,8 @@ type history struct {
 	// Before is the id that the next page of older runs follows; empty on the last.
 	Before string
 	// First says that it begins with the newest run.
-	First bool
+	First  bool
+	Charts []drawing
 }
 
 // Older is the query of the next page.
@@ -40,6 +41,9 @@ func (p *pages) history(probe, before string, size int) (*history, error) {
 		}
 		if more {
 			h.Before = records[len(records)-1].ID
+		}
+		if probe != "" {
+			h.Charts = historyCharts(records)
 		}
 		return h, nil
 	})
@@ -69,11 +73,15 @@ type probeView struct {
 	Schedule  []scheduleRow
 	Heartbeat bool
 	Verdicts  []verdict
-	Tables    []table
-	// Run is the one that the verdicts and tables are of.
+	Report    []part
+	// Run is the one that the verdicts and the report are of.
 	Run     *runAnswer
 	History *history
+	Windows []drawing
 }
+
+// charted is how many runs a probe's page follows.
+const charted = 100
 
 func (p *pages) probe(w http.ResponseWriter, q *http.Request) error {
 	on := p.board.Probe(q.PathValue("probe"))
@@ -91,15 +99,17 @@ func (p *pages) probe(w http.ResponseWriter, q *http.Request) error {
 		Schedule: []scheduleRow{scheduleOf(*c, on)},
 	}
 	if run := newest(on); run != nil {
-		shown, err := p.runViews.get("board/"+run.ID, p.board.Results(), func() (*runView, error) { return runViewOf(recordOf(run)), nil })
+		shown, err := p.view(run.ID)
 		if err != nil {
 			return err
 		}
-		v.Verdicts, v.Tables, v.Run = shown.Verdicts, shown.Tables, shown.Summary
+		v.Verdicts, v.Report, v.Run = shown.Verdicts, shown.Report, shown.Summary
 	}
-	if !v.Heartbeat {
+	if v.Heartbeat {
+		v.Windows = windowCharts(on.Windows())
+	} else {
 		var err error
-		if v.History, err = p.history(c.Name, "", defaultPage); err != nil {
+		if v.History, err = p.history(c.Name, "", charted); err != nil {
 			return err
 		}
 	}

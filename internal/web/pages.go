@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/common/version"
 	"go.yaml.in/yaml/v3"
 
+	"vllm_prober/internal/chart"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/live"
 )
@@ -58,6 +59,9 @@ func newPages(o Options, r runs) *pages {
 		text, err := static.ReadFile(name)
 		if err != nil {
 			panic(err) // it is embedded
+		}
+		if path.Base(name) == "style.css" {
+			text = append([]byte(chart.Stylesheet), text...)
 		}
 		sum := sha256.Sum256(text)
 		p.files[path.Base(name)] = file{text, kinds[path.Ext(name)], hex.EncodeToString(sum[:6])}

@@ -49,12 +49,30 @@ func TestSections(t *testing.T) {
 			"schedule.html": {"/", "Schedule"},
 			"verdicts.html": {"/", "Verdicts of the latest runs"},
 			"failures.html": {"/runs/" + result.ID, "Requests that failed"},
-			"steps.html":    {"/runs/" + result.ID, "Steps"},
 			"history.html":  {"/probes/ladder", "History"},
 		} {
 			golden.Check(t, "html/"+name, section(t, s.body(t, c.path, http.StatusOK), c.heading))
 		}
 	})
+}
+
+// A run's page and its probe's hold its report, with its sentences, curves and tables.
+func TestReport(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		s := newSite(t, kept)
+		result := s.makes(t, noon)
+		for _, path := range []string{"/runs/" + result.ID, "/probes/ladder"} {
+			page := s.body(t, path, http.StatusOK)
+			for _, want := range []string{
+				"<h2>Summary</h2>", "<h2>Throughput</h2>", "<h2>Latency</h2>", `<svg xmlns="http://www.w3.org/2000/svg" class="chart"`,
+				"SLO 500 ms", "bs16 kept up with 10 requests a second, but not with 20.",
+			} {
+				if !strings.Contains(page, want) {
+					t.Errorf("%s, with records %t: no %s in\n%s", path, kept, want, page)
+				}
+			}
+		}
+	}
 }
 
 // What goes on is on the overview, on the probe's and on the run's page, and alone

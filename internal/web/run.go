@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"net/http"
-	"strings"
+	"path"
 	"time"
 
 	"vllm_prober/internal/live"
@@ -14,16 +15,23 @@ import (
 	"vllm_prober/prober"
 )
 
-// runView is a run's page, but for its log.
+// runView is what a run has found: all of its page but what goes on and its log.
 type runView struct {
 	Run      *prober.RunResult
 	Summary  *runAnswer
 	Prober   results.Version
 	Verdicts []verdict
-	Tables   []table
+	// Report is the run's report, part by part, in the order of the report.
+	Report   []part
 	Failures []failed
 	// Configuration is what the run was made with; empty where no records are kept.
 	Configuration string
+}
+
+// part is a section of the report as HTML.
+type part struct {
+	ID   string
+	HTML template.HTML
 }
 
 // failed is requests of a step that failed in one way.
@@ -33,34 +41,36 @@ type failed struct {
 	prober.Failure
 }
 
-func runViewOf(r *results.Record) *runView {
+func runViewOf(r *results.Record) (*runView, error) {
 	result := r.Result()
 	v := &runView{
 		Run: result, Summary: runAnswerOf(result), Prober: r.Prober, Verdicts: verdictsOf(result), Configuration: r.Configuration,
 	}
-	for _, section := range report.Sections(result) {
-		v.Tables = append(v.Tables, tableOf(section))
+	if len(result.Results) > 0 {
+		whole := report.Of([]*results.Record{r}, report.English)
+		for i, section := range whole.Sections {
+			id := fmt.Sprintf("part-%d", i)
+			text, err := section.Fragment(whole.Words, id, 2)
+			if err != nil {
+				return nil, err
+			}
+			v.Report = append(v.Report, part{id, text})
+		}
 	}
 	for i := range result.Results {
 		s := &result.Results[i]
 		for _, f := range s.Failures {
-			if f.Outcome != prober.Aborted { // cut by the prober: the note says why
+			if f.Outcome != prober.Aborted { // cut by the prober: the report says why
 				v.Failures = append(v.Failures, failed{s.Arm, s.RequestRate, f})
 			}
 		}
 	}
-	return v
+	return v, nil
 }
 
 func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
 	id := q.PathValue("id")
-	v, err := p.runViews.get(id, p.board.Results(), func() (*runView, error) {
-		record, err := p.runs.run(id)
-		if err != nil {
-			return nil, err
-		}
-		return runViewOf(record), nil
-	})
+	v, err := p.view(id)
 	if err != nil {
 		return err
 	}
@@ -78,6 +88,17 @@ func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
 	return p.show(w, q, http.StatusOK, "run", "Run "+id, "runs", view)
 }
 
+// view is what a run has found; it is made once between two steps.
+func (p *pages) view(id string) (*runView, error) {
+	return p.runViews.get(id, p.board.Results(), func() (*runView, error) {
+		record, err := p.runs.run(id)
+		if err != nil {
+			return nil, err
+		}
+		return runViewOf(record)
+	})
+}
+
 // liveOf is where the live part of a probe is, from a page one level down.
 func liveOf(probe string) string { return "../now?depth=1&probe=" + probe }
 
@@ -86,12 +107,16 @@ const (
 	fileJSON     = "result.json"
 	fileCSV      = "result.csv"
 	fileMarkdown = "result.md"
+	fileReport   = "report.html"
 )
 
-// download gives a run in the forms of `vllm_prober runs show --output`.
+// download gives a run in the forms of `vllm_prober runs show --output`, and its report.
 func (p *pages) download(w http.ResponseWriter, q *http.Request) error {
 	name := q.PathValue("file")
-	kinds := map[string]string{fileJSON: "application/json", fileCSV: "text/csv; charset=utf-8", fileMarkdown: "text/markdown; charset=utf-8"}
+	kinds := map[string]string{
+		fileJSON: "application/json", fileCSV: "text/csv; charset=utf-8", fileMarkdown: "text/markdown; charset=utf-8",
+		fileReport: "text/html; charset=utf-8",
+	}
 	if kinds[name] == "" {
 		return errNoPage
 	}
@@ -110,12 +135,16 @@ func (p *pages) download(w http.ResponseWriter, q *http.Request) error {
 		err = report.Write(&b, report.CSV, record.Result())
 	case fileMarkdown:
 		err = report.Write(&b, report.Markdown, record.Result())
+	case fileReport:
+		var text []byte
+		text, err = report.Of([]*results.Record{record}, report.English).HTML()
+		b.Write(text)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s of run %s: %w", name, record.ID, err)
 	}
 	w.Header().Set("Content-Type", kinds[name])
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", record.Probe+"-"+record.ID+"."+strings.TrimPrefix(name, "result.")))
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", record.Probe+"-"+record.ID+path.Ext(name)))
 	_, _ = w.Write(b.Bytes()) // the client may be gone
 	return nil
 }

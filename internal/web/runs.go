@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"vllm_prober/internal/config"
 	"vllm_prober/internal/live"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
@@ -15,6 +16,7 @@ import (
 type runs struct {
 	board   *live.Board
 	records *results.Reader
+	config  func() *config.Config
 }
 
 // errNoRun is that of a run that is neither recorded nor on the board.
@@ -57,11 +59,25 @@ func (r runs) run(id string) (*results.Record, error) {
 	for _, p := range r.board.Probes() {
 		for _, run := range []*prober.RunResult{p.Current(), p.Latest()} {
 			if run != nil && run.ID == id {
-				return recordOf(run), nil
+				return r.defined(recordOf(run))
 			}
 		}
 	}
 	return nil, fmt.Errorf("%w as %q: no records are kept, and it is no probe's latest", errNoRun, id)
+}
+
+// defined gives a record of the board its definition: that in force, for a probe that
+// changes begins anew on the board.
+func (r runs) defined(record *results.Record) (*results.Record, error) {
+	cfg := r.config()
+	for _, p := range cfg.Probes {
+		if p.Name == record.Probe {
+			var err error
+			record.Configuration, err = results.Configuration(cfg, p)
+			return record, err
+		}
+	}
+	return record, nil
 }
 
 // recordOf is a run on the board as a record, without what records alone have.
@@ -71,7 +87,7 @@ func recordOf(r *prober.RunResult) *results.Record {
 	record.EndedAt, record.Outcome, record.Models, record.Err = r.EndedAt, r.Outcome, r.Models, r.Err
 	record.Answers, record.Comparison = r.Answers, r.Comparison
 	for i := range r.Results {
-		record.Steps = append(record.Steps, results.Step{StepResult: r.Results[i]})
+		record.Steps = append(record.Steps, results.Step{StepResult: r.Results[i], Batches: r.Results[i].Batches})
 	}
 	return record
 }

@@ -49,9 +49,9 @@
         if (cards.dataset.board === main.dataset.board) return said("");
       }
       const page = (await look(location.href)).getElementById("main");
-      for (const table of page.querySelectorAll("table.sortable")) sortable(table);
+      for (const table of page.querySelectorAll("table")) sortable(table);
       morph(main, page);
-      for (const table of main.querySelectorAll("table.sortable")) resort(table);
+      for (const table of main.querySelectorAll("table")) resort(table);
       said("");
     } catch {
       if (++failures > 2) connection.textContent = "No answer from vllm_prober: what is shown may be old.";
@@ -73,11 +73,15 @@
     }
   }
 
-  // value is what a cell is sorted by: a number where it begins with one, else its text.
+  // value is what a cell is sorted by: the number that it begins with, in its base unit,
+  // and its text.
+  const units = { "µs": 1e-6, ms: 1e-3 };
   function value(row, column) {
     const cell = row.cells[column];
     const text = (cell.dataset.value ?? cell.textContent).trim();
-    return { number: cell.classList.contains("n") ? parseFloat(text) : NaN, text };
+    const found = /^([+\-−]?[\d.]+(?:e[+-]?\d+)?) ?(µs|ms)?/.exec(text);
+    const number = found ? parseFloat(found[1].replace("−", "-")) * (units[found[2]] ?? 1) : NaN;
+    return { number, text };
   }
 
   function resort(table) {
@@ -88,14 +92,13 @@
     const rows = [...table.tBodies[0].rows].map((row) => ({ row, ...value(row, column) }));
     rows.sort((a, b) => {
       const missing = isNaN(a.number) - isNaN(b.number); // what has no figure comes last
-      if (missing) return missing;
-      return sign * (isNaN(a.number) ? a.text.localeCompare(b.text, undefined, { numeric: true }) : a.number - b.number);
+      return missing || sign * (a.number - b.number || a.text.localeCompare(b.text));
     });
     table.tBodies[0].append(...rows.map((each) => each.row));
   }
 
   main.addEventListener("click", (event) => {
-    const heading = event.target.closest?.("table.sortable th button")?.parentElement;
+    const heading = event.target.closest?.("th button")?.parentElement;
     if (!heading) return;
     const down = heading.getAttribute("aria-sort") === "ascending";
     for (const other of heading.parentElement.cells) other.removeAttribute("aria-sort");
@@ -103,7 +106,7 @@
     resort(heading.closest("table"));
   });
 
-  for (const table of main.querySelectorAll("table.sortable")) sortable(table);
+  for (const table of main.querySelectorAll("table")) sortable(table);
   if (document.getElementById("now")) {
     (async () => {
       for (;;) {

@@ -1,0 +1,50 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"vllm_prober/prober"
+)
+
+// gpuFigure is a figure of the GPUs, times a factor.
+func gpuFigure(format string, factor float64, of func(*prober.GPUResult) *float64) func(*prober.StepResult) string {
+	return func(r *prober.StepResult) string {
+		if r.GPU == nil || of(r.GPU) == nil {
+			return "–"
+		}
+		return fmt.Sprintf(format, factor**of(r.GPU))
+	}
+}
+
+// joulesPerToken is the one figure of the GPUs that people see.
+var joulesPerToken = gpuFigure("%.3g", 1, func(g *prober.GPUResult) *float64 { return g.JoulesPerOutputToken })
+
+// throttledBy are the reasons for which GPUs were throttled, for programs: "no" is
+// that none did.
+func throttledBy(r *prober.StepResult) string {
+	switch {
+	case r.GPU == nil || len(r.GPU.ThrottledSeconds) == 0:
+		return "–"
+	case len(r.GPU.Throttled()) == 0:
+		return "no"
+	}
+	return strings.Join(r.GPU.Throttled(), " ")
+}
+
+// gpuNotes says in words how GPUs were throttled.
+func gpuNotes(r *prober.StepResult) []string {
+	if r.GPU == nil {
+		return nil
+	}
+	var reasons []string
+	for _, reason := range r.GPU.Throttled() {
+		held := time.Duration(r.GPU.ThrottledSeconds[reason] * float64(time.Second))
+		reasons = append(reasons, fmt.Sprintf("%s for %s", reason, max(held.Round(time.Millisecond), time.Millisecond)))
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	return []string{"throttled: " + strings.Join(reasons, ", ")}
+}

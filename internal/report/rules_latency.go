@@ -1,0 +1,79 @@
+package report
+
+import (
+	"fmt"
+
+	"vllm_prober/prober"
+)
+
+const (
+	// explodes is the growth of TTFT that tells of a queue, and muchMore how much more
+	// than TPOT it has to grow.
+	explodes, muchMore = 3, 2
+	// noteworthy is the share of TTFT from which a wait is told of.
+	noteworthy = 0.25
+)
+
+// latency says how TTFT and TPOT go with the rate: below saturation, and into it.
+func latency(d *reading) (found []finding) {
+	for _, arm := range d.arms {
+		points := d.points(arm)
+		borne, over, _ := bounds(points)
+		if borne != nil && points[0].rate < borne.rate && points[0].latencies() && borne.latencies() {
+			rule := "latency.calm"
+			if borne.mean(ttftMean) >= explodes*points[0].mean(ttftMean) {
+				rule = "latency.rises"
+			}
+			found = append(found, finding{rule, values{
+				"arms": []prober.Arm{arm}, "lower": points[0].rate, "upper": borne.rate,
+				"ttft_from": seconds(points[0].mean(ttftMean)), "ttft_to": seconds(borne.mean(ttftMean)),
+				"tpot_from": seconds(points[0].mean(tpotMean)), "tpot_to": seconds(borne.mean(tpotMean)),
+			}, verdicts(points)})
+		}
+		if borne == nil || over == nil || !borne.latencies() || !over.latencies() {
+			continue
+		}
+		ttft, tpot := over.mean(ttftMean)/borne.mean(ttftMean), over.mean(tpotMean)/borne.mean(tpotMean)
+		if ttft < explodes || !(ttft >= muchMore*tpot) { // also where there is no TPOT
+			continue
+		}
+		found = append(found, finding{"latency.queue", values{
+			"arms": []prober.Arm{arm}, "lower": borne.rate, "upper": over.rate, "ttft_times": ttft, "tpot_times": tpot,
+			"ttft_from": seconds(borne.mean(ttftMean)), "ttft_to": seconds(over.mean(ttftMean)),
+			"tpot_from": seconds(borne.mean(tpotMean)), "tpot_to": seconds(over.mean(tpotMean)),
+		}, verdicts([]point{*borne, *over})})
+		if wait, known := over.queued(noQueue(points, over)); known && wait > noteworthy*over.mean(ttftMean) {
+			found = append(found, finding{
+				"latency.waiting", values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
+				fmt.Sprintf("waiting / throughput: %.3g s of %.3g s", wait, over.mean(ttftMean)),
+			})
+		}
+	}
+	return found
+}
+
+// artefact is from which share of the throughput what a bench lacks is told of.
+const artefact = 0.05
+
+// drain says where a bench's figure falls short of what completed although the arm
+// was not saturated: the worst case of all.
+func drain(d *reading) []finding {
+	worst, found := artefact, []finding(nil)
+	for _, arm := range d.arms {
+		for _, p := range d.points(arm) {
+			if p.saturated != prober.Unsaturated {
+				continue
+			}
+			done, bench := p.mean(throughput), p.mean(func(s *prober.StepResult) float64 { return s.BenchThroughput })
+			if bench <= 0 || 1-bench/done <= worst {
+				continue
+			}
+			worst = 1 - bench/done
+			found = []finding{{
+				"drain.artefact", values{"arm": arm, "rate": p.rate, "bench": bench, "throughput": done},
+				fmt.Sprintf("bench_throughput: %.4g, throughput: %.4g; %s", bench, done, verdicts([]point{p})),
+			}}
+		}
+	}
+	return found
+}

@@ -1,0 +1,5 @@
+package serving
+
+import "net"
+
+type netConn = net.Conn
