@@ -6,9 +6,9 @@ import (
 	"vllm_prober/prober"
 )
 
-// armName is a name that tells an arm from all others: its target, and what else
+// ArmName is a name that tells an arm from all others: its target, and what else
 // it takes.
-func armName(a prober.Arm, all []prober.Arm) string {
+func ArmName(a prober.Arm, all []prober.Arm) string {
 	gpus, sizes := tellingApart(a, all)
 	name := a.Target
 	if gpus {

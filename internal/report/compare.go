@@ -35,7 +35,7 @@ func WriteComparisons(w io.Writer, format Format, tables []*compare.Table) error
 			t.Base, t.Other); err != nil {
 			return err
 		}
-		if err := write(w, differences(t)); err != nil {
+		if err := write(w, cellGrid(t)); err != nil {
 			return err
 		}
 		for _, f := range t.Findings {
@@ -58,8 +58,8 @@ func sentence(f compare.Finding) string {
 	return fmt.Sprintf("%s, %s: %s", f.Arm.Target, Count(f.Arm.GPUs, "GPU"), f.Text)
 }
 
-// differences has a row for each cell.
-func differences(t *compare.Table) grid {
+// cellGrid has a row for each cell.
+func cellGrid(t *compare.Table) grid {
 	g := grid{head: []string{"req/s", "figure", "base", "other", "change", "from", "to", "steps", "verdict"}, remark: true}
 	for i := range t.Cells {
 		c := &t.Cells[i]

@@ -24,12 +24,12 @@ func writeExperiment(w io.Writer, write func(io.Writer, grid) error, c *prober.C
 	}
 	verdict := "none does the most beyond chance"
 	if c.Best != nil {
-		verdict = armName(*c.Best, arms) + " does the most"
+		verdict = ArmName(*c.Best, arms) + " does the most"
 	}
 	if _, err := fmt.Fprintf(w, "\nCompared by %s at %g req/s, which saturates all: %s\n\n", by(c.By), c.RequestRate, verdict); err != nil {
 		return err
 	}
-	g := grid{head: []string{"target", "GPUs", "batch", "steps", "done/s", "to " + armName(arms[0], arms), "from", "to"}}
+	g := grid{head: []string{"target", "GPUs", "batch", "steps", "done/s", "to " + ArmName(arms[0], arms), "from", "to"}}
 	for _, a := range c.Arms {
 		row := []string{
 			a.Arm.Target, fmt.Sprint(a.Arm.GPUs), batchSize(a.Arm), fmt.Sprint(a.Repeats), shown(a.Repeats > 0, "%.2f", a.Throughput),

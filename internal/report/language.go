@@ -103,7 +103,7 @@ func signed(x float64) string { return strings.ReplaceAll(fmt.Sprintf("%+.1f%%",
 // arm is the name of one: its target, and what else tells it from the others.
 func (s speaker) arm(a prober.Arm) string {
 	if s.language != Korean {
-		return armName(a, s.arms)
+		return ArmName(a, s.arms)
 	}
 	var more []string
 	gpus, sizes := tellingApart(a, s.arms)

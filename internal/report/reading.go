@@ -78,7 +78,7 @@ func (d *reading) compare() {
 }
 
 func (d *reading) side(arm prober.Arm) compare.Side {
-	side := compare.Side{Name: armName(arm, d.arms)}
+	side := compare.Side{Name: ArmName(arm, d.arms)}
 	for _, p := range d.points(arm) {
 		for _, s := range p.steps {
 			side.Steps = append(side.Steps, compare.OfStep(s))

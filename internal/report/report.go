@@ -269,7 +269,7 @@ func writeFoot(w io.Writer, r *prober.RunResult) error {
 	}
 	for _, m := range r.Models {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "; %s: model %s, %s", armName(m.Arm, arms), m.Model, Count(m.Arm.Replicas, "replica"))
+			_, err = fmt.Fprintf(w, "; %s: model %s, %s", ArmName(m.Arm, arms), m.Model, Count(m.Arm.Replicas, "replica"))
 		}
 		if err == nil && len(m.Versions) > 0 {
 			_, err = fmt.Fprintf(w, ", vLLM %s", strings.Join(m.Versions, " and "))

@@ -19,7 +19,7 @@ func inForce(d *reading) (found []finding) {
 	for _, p := range d.pairs {
 		if p.base.BatchSize != p.other.BatchSize && d.notTheCause(p) {
 			found = append(found, finding{"batch.no_cause", values{"base": p.base, "other": p.other}, fmt.Sprintf(
-				"in force: %s of %s, %s of %s", d.verdict(p.base), armName(p.base, d.arms), d.verdict(p.other), armName(p.other, d.arms))})
+				"in force: %s of %s, %s of %s", d.verdict(p.base), ArmName(p.base, d.arms), d.verdict(p.other), ArmName(p.other, d.arms))})
 		}
 	}
 	return found

@@ -103,7 +103,7 @@ func experiment(d *reading) []finding {
 			v["throughput"] = a.Throughput
 		}
 	}
-	return []finding{{"experiment.best", v, "best: " + armName(*c.Best, armsOf(c))}}
+	return []finding{{"experiment.best", v, "best: " + ArmName(*c.Best, armsOf(c))}}
 }
 
 func armsOf(c *prober.Comparison) (arms []prober.Arm) {

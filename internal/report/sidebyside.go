@@ -53,7 +53,7 @@ func comparisons(r *prober.RunResult) []comparison {
 		}
 		all = append(all, comparison{
 			title: fmt.Sprintf("%s: %s as base, and the change to it; one run cannot say what part of a change is chance",
-				Count(n, "GPU"), armName(arms[0], arms)),
+				Count(n, "GPU"), ArmName(arms[0], arms)),
 			grid: sideBySide(arms, rates, cells),
 		})
 	}
@@ -98,7 +98,7 @@ func sideBySide(arms []prober.Arm, rates []float64, cells map[cell][]*prober.Ste
 	g := grid{head: []string{"req/s"}}
 	for _, m := range measures {
 		for i, a := range arms {
-			g.head = append(g.head, m.heading+" "+armName(a, arms))
+			g.head = append(g.head, m.heading+" "+ArmName(a, arms))
 			if i > 0 {
 				g.head = append(g.head, "change")
 			}

@@ -3,9 +3,11 @@
 package results
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -165,6 +167,22 @@ func (s *stored) decode() (*Record, error) {
 		r.Steps = append(r.Steps, step)
 	}
 	return r, nil
+}
+
+// histograms is where those of a step begin, which its batches alone follow. No string
+// within the step can hold it, for its quotation marks would be escaped.
+var histograms = []byte(`,"histograms":{`)
+
+// brief reads a record without its histograms and batches.
+func (s *stored) brief() (*Record, error) {
+	short := *s
+	short.steps = slices.Clone(s.steps)
+	for i, text := range short.steps {
+		if at := bytes.LastIndex(text, histograms); at >= 0 {
+			short.steps[i] = append(bytes.Clone(text[:at]), '}')
+		}
+	}
+	return short.decode()
 }
 
 func (s *stored) unreadable(part string, err error) error {
