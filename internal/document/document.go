@@ -4,11 +4,7 @@
 // anybody's can be more than text.
 package document
 
-import (
-	"encoding/json"
-	"slices"
-	"strings"
-)
+import "encoding/json"
 
 // Document is a whole report.
 type Document struct {
@@ -55,7 +51,9 @@ type Sentence struct {
 type Table struct {
 	Caption string `json:"caption,omitempty"`
 	// Folded says that it is long and can wait: its caption unfolds it.
-	Folded bool       `json:"-"`
+	Folded bool `json:"-"`
+	// Remark says that the last column is text of any length.
+	Remark bool       `json:"-"`
 	Head   []string   `json:"head"`
 	Rows   [][]string `json:"rows"`
 }
@@ -74,15 +72,3 @@ func Paragraph(text string) Block { return Block{Paragraph: text} }
 func (d *Document) JSON() ([]byte, error) {
 	return json.MarshalIndent(d, "", "  ")
 }
-
-// isNumeric says whether a column reads as numbers, which stand to the right.
-func (t *Table) isNumeric(column int) bool {
-	return !slices.ContainsFunc(t.Rows, func(row []string) bool {
-		const longest = 24 // of a figure with its interval
-		cell := row[column]
-		return len(cell) > longest || !missing(cell) && !strings.ContainsAny(cell[:1], "0123456789+-") && !strings.HasPrefix(cell, "−")
-	})
-}
-
-// missing says whether a cell stands for nothing.
-func missing(cell string) bool { return cell == "" || cell == "–" || cell == "?" }

@@ -62,28 +62,7 @@ func (w *markdown) table(t *Table, caption string) {
 	if caption != "" {
 		fmt.Fprintf(w, "**%s**\n\n", inline(caption))
 	}
-	rule := make([]string, len(t.Head))
-	for i := range rule {
-		rule[i] = ":---"
-		if t.isNumeric(i) {
-			rule[i] = "---:"
-		}
-	}
-	w.row(escaped(t.Head))
-	w.row(rule)
-	for _, row := range t.Rows {
-		w.row(escaped(row))
-	}
-}
-
-func (w *markdown) row(cells []string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
-
-func escaped(cells []string) []string {
-	texts := make([]string, len(cells))
-	for i, c := range cells {
-		texts[i] = inline(c)
-	}
-	return texts
+	_ = t.WriteMarkdown(w) // a builder takes all
 }
 
 // inline makes any text one line that Markdown takes for text: each of its signs is

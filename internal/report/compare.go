@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"vllm_prober/internal/compare"
+	"vllm_prober/internal/document"
 	"vllm_prober/internal/stats"
 )
 
@@ -15,14 +16,14 @@ func CompareFormats() []string { return []string{string(Table), string(JSON), st
 
 // WriteComparisons writes tables of differences.
 func WriteComparisons(w io.Writer, format Format, tables []*compare.Table) error {
-	write := writeAligned
+	write := (*document.Table).WriteAligned
 	switch format {
 	case JSON:
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(tables)
 	case Markdown:
-		write = writeMarkdown
+		write = (*document.Table).WriteMarkdown
 	case Table, CSV:
 	}
 	for i, t := range tables {
@@ -35,7 +36,7 @@ func WriteComparisons(w io.Writer, format Format, tables []*compare.Table) error
 			t.Base, t.Other); err != nil {
 			return err
 		}
-		if err := write(w, cellGrid(t)); err != nil {
+		if err := write(cellTable(t), w); err != nil {
 			return err
 		}
 		for _, f := range t.Findings {
@@ -58,24 +59,24 @@ func sentence(f compare.Finding) string {
 	return fmt.Sprintf("%s, %s: %s", f.Arm.Target, Count(f.Arm.GPUs, "GPU"), f.Text)
 }
 
-// cellGrid has a row for each cell.
-func cellGrid(t *compare.Table) grid {
-	g := grid{head: []string{"req/s", "figure", "base", "other", "change", "from", "to", "steps", "verdict"}, remark: true}
+// cellTable has a row for each cell.
+func cellTable(t *compare.Table) *document.Table {
+	g := &document.Table{Head: []string{"req/s", "figure", "base", "other", "change", "from", "to", "steps", "verdict"}, Remark: true}
 	for i := range t.Cells {
 		c := &t.Cells[i]
 		row := []string{
 			fmt.Sprintf("%g", c.RequestRate), metricName(c.Metric), inUnit(c.Metric, c.Base), inUnit(c.Metric, c.Other),
-			shown(c.Base > 0 && c.Other > 0, "%s", percent(1+c.Change)), "–", "–", steps(c.BaseSteps, c.OtherSteps), Verdict(c),
+			shown(c.Base > 0 && c.Other > 0, "%s", percent(1+c.Change)), "–", "–", bothSteps(c.BaseSteps, c.OtherSteps), Verdict(c),
 		}
 		if c.Interval != nil {
 			row[5], row[6] = percent(1+c.Interval.Lower), percent(1+c.Interval.Upper)
 		}
-		g.rows = append(g.rows, row)
+		g.Rows = append(g.Rows, row)
 	}
 	return g
 }
 
-func steps(base, other int) string {
+func bothSteps(base, other int) string {
 	if base == other {
 		return fmt.Sprint(base)
 	}

@@ -42,10 +42,7 @@ func (w *writer) figures() []document.Block {
 	if len(w.d.result.Results) == 0 {
 		return nil
 	}
-	shown := forPeople(w.d.result)
-	return []document.Block{{Table: &document.Table{
-		Head: headings(shown, func(c column) string { return c.heading }), Rows: rows(w.d.result, shown),
-	}}}
+	return []document.Block{{Table: stepTable(w.d.result)}}
 }
 
 // howToRepeat has what is needed for that.
