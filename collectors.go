@@ -10,10 +10,6 @@ import (
 	"vllm_prober/collector"
 )
 
-// replicaInterval is how often each replica is asked how it is, unless told
-// otherwise.
-const replicaInterval = 15 * time.Second
-
 // replicaFlags say whether and how often replicas are asked how they are.
 type replicaFlags struct {
 	enabled  bool
@@ -22,7 +18,8 @@ type replicaFlags struct {
 
 func (f *replicaFlags) add(cmd *kingpin.CmdClause) {
 	cmd.Flag("collector.replica", "Ask the replicas how they are, whether they are probed at the moment or not.").Default("true").BoolVar(&f.enabled)
-	cmd.Flag("collector.replica.interval", "How often each replica is asked.").Default(replicaInterval.String()).DurationVar(&f.interval)
+	cmd.Flag("collector.replica.interval", "How often each replica is asked.").
+		Default(collector.DefaultReplicaInterval.String()).DurationVar(&f.interval)
 }
 
 // open returns no collector where there is to be none.

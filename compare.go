@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,8 @@ func addCompare(app *kingpin.Application, commands map[string]command) {
 	effect := cmd.Flag("effect", "The smallest difference that matters, in percent.").Default(strconv.Itoa(int(100 * compare.Effect))).Float64()
 	output := cmd.Flag("output", "The form of the result: "+strings.Join(report.CompareFormats(), ", ")+".").
 		Default(string(report.Table)).Enum(report.CompareFormats()...)
-	base := cmd.Arg("base", "A run's id, several of them with commas between, or either with an arm, as RUN:TARGET or RUN:TARGET:REPLICAS.").
+	base := cmd.Arg("base", "A run's id, several of them with commas between, or either with an arm, "+
+		"as RUN:TARGET or RUN:TARGET:REPLICAS; or a file of vllm bench serve --save-result or guidellm.").
 		Required().String()
 	other := cmd.Arg("other", "What is held against it, in the same way. Without it, base is held against the runs of its definition before it, "+
 		fmt.Sprintf("%d at most.", formerRuns)).String()
@@ -49,6 +51,9 @@ func compareRuns(w io.Writer, records *results.Reader, base, other string, effec
 	}
 	b := a
 	if other == "" {
+		if len(b.records) == 0 {
+			return fmt.Errorf("%s has no runs before it: name what to compare it with", base)
+		}
 		if a, err = former(records, b); err != nil {
 			return err
 		}
@@ -67,7 +72,9 @@ func tablesOf(a, b compared, base, other string, effect float64) ([]*compare.Tab
 	var tables []*compare.Table
 	add := func(x, y compare.Side) {
 		t := compare.Between(x, y, effect)
-		t.Findings = append(compare.Definitions(a.records[0], b.records[0]), t.Findings...)
+		if len(a.records) > 0 && len(b.records) > 0 {
+			t.Findings = append(compare.Definitions(a.records[0], b.records[0]), t.Findings...)
+		}
 		tables = append(tables, t)
 	}
 	if len(a.sides) == 1 && len(b.sides) == 1 {
@@ -107,6 +114,9 @@ func names(sides ...[]compare.Side) string {
 
 // readCompared reads what an argument names.
 func readCompared(records *results.Reader, argument string) (compared, error) {
+	if _, err := os.Stat(strings.Split(argument, ",")[0]); err == nil {
+		return readFiles(argument)
+	}
 	ids, arm, hasArm := strings.Cut(argument, ":")
 	var c compared
 	var runs []*prober.RunResult
@@ -135,6 +145,23 @@ func readCompared(records *results.Reader, argument string) (compared, error) {
 		return c, fmt.Errorf("%s has no arm %q; it has %s", ids, arm, names(all))
 	}
 	return c, nil
+}
+
+// readFiles reads the files of another tool that an argument names: one side.
+func readFiles(argument string) (compared, error) {
+	all := compare.Side{Name: argument}
+	for name := range strings.SplitSeq(argument, ",") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return compared{}, err
+		}
+		side, err := compare.Read(name, text)
+		if err != nil {
+			return compared{}, err
+		}
+		all.Steps, all.Findings = append(all.Steps, side.Steps...), append(all.Findings, side.Findings...)
+	}
+	return compared{sides: []compare.Side{all}}, nil
 }
 
 // former are the runs before one, of the same definition.

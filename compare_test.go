@@ -104,6 +104,30 @@ func TestCompareWithTheRunsBefore(t *testing.T) {
 	}
 }
 
+// Files of another tool are runs like any other, and what they cannot tell is said.
+func TestCompareFiles(t *testing.T) {
+	bench := func(name string, ttft float64) string {
+		return write(t, name, fmt.Sprintf(`{"request_rate": 20, "request_throughput": 17.5, "mean_ttft_ms": %g}`, ttft))
+	}
+	fast := bench("a.json", 50) + "," + bench("b.json", 50.1)
+	slow := bench("c.json", 60) + "," + bench("d.json", 60.1)
+	out := text(t, "compare", fast, slow)
+	for _, want := range []string{"TTFT ms", "+20.0%", "worse", "vllm bench serve counts the time in which the last requests drain"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	folder, ids := ttfts(t, []float64{100})
+	out = text(t, "compare", "--storage.path", folder, ids[0]+":t:1", slow)
+	if !strings.Contains(out, "one side's throughput counts the time in which its last requests drained") {
+		t.Errorf("a run and a file: %s", out)
+	}
+	p := start(t, "compare", fast)
+	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "has no runs before it") {
+		t.Errorf("status %d: %s", status, p.stderr.String())
+	}
+}
+
 func TestMistakesOfCompare(t *testing.T) {
 	folder, ids := ttfts(t, []float64{100}, []float64{130})
 	for want, args := range map[string][]string{

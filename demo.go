@@ -86,7 +86,7 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 		Load:     func() (*config.Config, error) { return cfg, nil },
 		Registry: newRegistry(), Logger: logger,
 		Observer: prober.Observers{progress.New(env.stderr, isTerminal(env.stderr)), tables},
-		Replicas: collector.NewReplicas(replicaInterval, nil, logger), GPUs: poller, Records: records,
+		Replicas: collector.NewReplicas(collector.DefaultReplicaInterval, nil, logger), GPUs: poller, Records: records,
 	})
 	return serve(env, d, cfg, webFlags, time.Second, logger, tables.done)
 }

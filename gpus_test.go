@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"vllm_prober/internal/gpu"
+	"vllm_prober/internal/report"
+	"vllm_prober/internal/simulator"
+	"vllm_prober/prober"
 )
 
 // build builds the program as the Makefile does, and returns its path.
@@ -151,6 +155,49 @@ func TestDriverLibraries(t *testing.T) {
 			d.is(`vllm_prober_collector_success{collector="gpu"}`, 0)
 		}
 	})
+}
+
+// A single run tells what the GPU did that serves its replica, and is marked where
+// its clocks were held down.
+func TestRunReadsGPUs(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("there is no gcc to make a driver's library with")
+	}
+	f := fleet(t, 1, simulator.Options{})
+	config := strings.Replace(probing(f.URLs[0]), "]}]", "], gpu_uuids: [[GPU-fake]]}]", 1)
+	cmd := exec.Command(build(t, "CGO_ENABLED=1"), "run", "--config.file="+write(t, "config.yml", config), "--output=json")
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+library(t, "-DBUSY"))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var result prober.RunResult
+	if err := json.Unmarshal(out, &result); err != nil {
+		t.Fatal(err)
+	}
+	r := &result.Results[0]
+	g := r.GPU
+	if g == nil || g.PowerWatts == nil || g.JoulesPerOutputToken == nil {
+		t.Fatalf("nothing is known of the GPU: %s", out)
+	}
+	// 300 W; of a machine that is busy the moments of reading are not sure.
+	if *g.PowerWatts < 200 || *g.PowerWatts > 400 || *g.UtilizationRatio != 0.42 || len(g.UUIDs) != 1 || g.UUIDs[0] != "GPU-fake" {
+		t.Errorf("%g W, utilisation %g of %v, want 300 W and 0.42 of GPU-fake", *g.PowerWatts, *g.UtilizationRatio, g.UUIDs)
+	}
+	if tokens := r.OutputTokenThroughput; *g.JoulesPerOutputToken < *g.PowerWatts/tokens/1.5 || *g.JoulesPerOutputToken > *g.PowerWatts/tokens*1.5 {
+		t.Errorf("%g J a token at %g W and %g tokens a second", *g.JoulesPerOutputToken, *g.PowerWatts, tokens)
+	}
+	if held := g.ThrottledSeconds["sw_power_cap"]; held <= 0 || held > 0.2*r.EndedAt.Sub(r.StartedAt).Seconds() {
+		t.Errorf("throttled for %g s, want a tenth of the step", held)
+	}
+	if note := report.Note(r); !strings.Contains(note, "throttled: sw_power_cap for ") {
+		t.Errorf("the note is %q", note)
+	}
+
+	cmd = exec.Command(cmd.Path, append(cmd.Args[1:], "--no-collector.gpu")...)
+	if out, err = cmd.Output(); err != nil || bytes.Contains(out, []byte("GPU-fake")) {
+		t.Errorf("without the collector: %v\n%s", err, out)
+	}
 }
 
 func anyOf(values []uint64, flag uint64) bool {

@@ -19,6 +19,9 @@ import (
 	"vllm_prober/prober"
 )
 
+// DefaultReplicaInterval is how often each replica is asked, unless told otherwise.
+const DefaultReplicaInterval = 15 * time.Second
+
 const (
 	// answerLimit is how long a replica has for its answers, and never longer than
 	// until it is asked again.

@@ -145,7 +145,7 @@ func TestTokensWithinAWindow(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		answer   *ended
-		from, to time.Duration
+		from, to float64
 		want     float64
 	}{
 		"all of them":        {answer(3, 12, 10), 0, 20, 10},
@@ -160,7 +160,8 @@ func TestTokensWithinAWindow(t *testing.T) {
 		"a single one, late": {answer(3, 3, 1), 3, 4, 0},
 		"no answer":          {answer(0, 0, 0), 0, 20, 0},
 	} {
-		if got := tt.answer.deliveredWithin(tt.from*time.Second, tt.to*time.Second); math.Abs(got-tt.want) > 1e-9 {
+		from, to := time.Duration(tt.from*float64(time.Second)), time.Duration(tt.to*float64(time.Second))
+		if got := tt.answer.deliveredWithin(from, to); math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("%s: %g, want %g", name, got, tt.want)
 		}
 	}

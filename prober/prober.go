@@ -220,7 +220,8 @@ func (p *Prober) makeStep(ctx context.Context, result *RunResult, next planned, 
 		return nil, fmt.Errorf("preparing the workload of probe %q: %w", p.probe.Name, err)
 	}
 	s := &stepRun{
-		step: step, arm: next.arm, probe: p.probe, requests: requests, observer: p.o.Observer, watcher: p.o.Watcher, readGPUs: p.o.ReadGPUs, base: next.base,
+		step: step, arm: next.arm, probe: p.probe, requests: requests, base: next.base,
+		observer: p.o.Observer, watcher: p.o.Watcher, readGPUs: p.o.ReadGPUs,
 		alarm: alarm.New, delays: func() func() time.Duration { return newSchedWatch().p99 },
 	}
 	if s.changes, err = p.enlist(ctx, result, next.arm); err != nil {

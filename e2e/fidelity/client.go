@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -59,6 +60,7 @@ type order struct {
 	Window  time.Duration `json:"window"`
 	Bare    bool          `json:"bare"`    // to be bare sockets
 	Profile string        `json:"profile"` // the file for a CPU profile; may be empty
+	Collect string        `json:"collect"` // replicas to collect from beside; may be empty
 }
 
 // load runs the process of a client.
@@ -112,10 +114,19 @@ func loadPart(argument string) error {
 func runStep(o order) (measurement, error) {
 	cfg := o.config()
 	r := &recorder{}
-	p, err := prober.New(cfg, cfg.Probes[0], prober.Options{
+	options := prober.Options{
 		Observer: prober.Observers{collector.NewProbe(cfg, cfg.Probes[0]), r},
 		Logger:   slog.New(slog.DiscardHandler),
-	})
+	}
+	if o.Collect != "" {
+		beside, err := startCollectors(o.Collect)
+		if err != nil {
+			return measurement{}, err
+		}
+		defer beside.stop()
+		options.ReadGPUs = beside.metering(cfg)
+	}
+	p, err := prober.New(cfg, cfg.Probes[0], options)
 	if err != nil {
 		return measurement{}, err
 	}
@@ -124,6 +135,9 @@ func runStep(o order) (measurement, error) {
 		return measurement{}, fmt.Errorf("running the step: %w", err)
 	}
 	step := result.Results[0]
+	if o.Collect != "" && (step.GPU == nil || step.GPU.PowerWatts == nil) {
+		return measurement{}, errors.New("running the step: its GPUs were not read")
+	}
 	r.m.Lost = step.Offered - len(r.m.Samples)
 	for _, b := range step.Broken {
 		r.m.Broken = append(r.m.Broken, string(b.Promise))

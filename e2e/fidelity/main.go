@@ -52,7 +52,7 @@ var rates = []struct {
 
 // parts are what this program is in its other processes.
 var parts = map[string]func(argument string) error{
-	"load": loadPart, "exposition": expositionPart, "stalls": stallsPart,
+	"load": loadPart, "exposition": expositionPart, "stalls": stallsPart, "collect": collectPart,
 }
 
 func main() {
@@ -130,6 +130,12 @@ func measure(ctx context.Context, t times, profile string) error {
 	}
 	fmt.Println()
 	printDaemon(os.Stdout, daemon)
+	collection, err := measureCollection(ctx, binary, server, t)
+	if err != nil {
+		return err
+	}
+	fmt.Println()
+	printCollection(os.Stdout, collection)
 	return nil
 }
 

@@ -73,7 +73,7 @@ func (b Bars) SVG() string {
 			to, _ := x.at(sum)
 			fmt.Fprintf(&d, "<g><title>%s</title>", escape(fmt.Sprintf("%s, %s: %s", r.Label, b.Parts[part], b.Unit.Format(v))))
 			b.box(&d, part, from, y, to-from, thick)
-			d.WriteString("</g>")
+			fmt.Fprint(&d, "</g>")
 		}
 		end, _ := x.at(sum)
 		d.text(end+5, y+thick-5, "start", b.Unit.Format(totals[i]))

@@ -78,7 +78,7 @@ func (d *drawing) begin(kind, title, description string, width, height float64) 
 }
 
 func (d *drawing) end() string {
-	d.WriteString("</svg>")
+	fmt.Fprint(d, "</svg>")
 	return d.String()
 }
 

@@ -23,11 +23,19 @@ func ttft() Curves {
 		Series: []Series{
 			{Name: "1 GPU", Points: []Point{{X: 10, Y: 0.090}, {X: 20, Y: 6.714, Note: "saturated"}}},
 			{Name: "4 GPUs, batch 16", Points: []Point{
-				{X: 10, Y: 0.06512, Lower: 0.064, Upper: 0.067}, {X: 20, Y: 0.08338}, {X: 30, Y: 0.09009}, {X: 40, Y: 0.09759},
-				{X: 50, Y: 0.10522}, {X: 60, Y: 0.12067, Lower: 0.110, Upper: 0.132},
+				{X: 10, Y: 0.06512, Lower: 0.064, Upper: 0.067},
+				{X: 20, Y: 0.08338},
+				{X: 30, Y: 0.09009},
+				{X: 40, Y: 0.09759},
+				{X: 50, Y: 0.10522},
+				{X: 60, Y: 0.12067, Lower: 0.110, Upper: 0.132},
 			}},
 			{Name: "4 GPUs, batch 32", Points: []Point{
-				{X: 10, Y: 0.06624}, {X: 20, Y: 0.08283}, {X: 30, Y: math.NaN()}, {X: 40, Y: 0.09704}, {X: 50, Y: 0.10625},
+				{X: 10, Y: 0.06624},
+				{X: 20, Y: 0.08283},
+				{X: 30, Y: math.NaN()},
+				{X: 40, Y: 0.09704},
+				{X: 50, Y: 0.10625},
 				{X: 60, Y: 0.11546, Lower: 0.105, Upper: 0.127},
 			}},
 		},
@@ -296,7 +304,7 @@ func TestHostileLabels(t *testing.T) {
 	}
 	for link, want := range map[string]bool{
 		"": false, "/runs/a": true, "runs/20:30": true, "?a=b:c": true, "https://a": true, "HTTP://a": true,
-		"data:text/html,x": false, "javascript:x": false, "vbscript:x": false, " javascript:x": false,
+		"data:text/html,x": false, "javascript:x": false, "vbscript:x": false, "java\tscript:x": false,
 	} {
 		if leads(link) != want {
 			t.Errorf("leads(%q) is %t", link, !want)
@@ -315,7 +323,7 @@ func wellFormed(t *testing.T, text string) {
 		}
 	}
 	for _, bad := range []string{"NaN", "Inf", "e+"} {
-		for _, part := range strings.Split(text, `"`) {
+		for part := range strings.SplitSeq(text, `"`) {
 			if strings.HasPrefix(part, "M") && strings.Contains(part, bad) {
 				t.Fatalf("a path has %s: %s", bad, part)
 			}

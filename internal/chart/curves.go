@@ -145,12 +145,12 @@ func (c Curves) curve(d *drawing, f frame, look int, s Series) {
 		}
 		fmt.Fprintf(d, "<g><title>%s</title>", escape(c.says(s, p)))
 		if lower, upper, has := f.interval(p); has {
-			cap := 4 + float64(look%4)*2 // whiskers that lie on one another are both seen
+			half := 4 + float64(look%4)*2 // whiskers that lie on one another are both seen
 			fmt.Fprintf(d, `<path d="M%s %sh%sm%s 0V%sm%s 0h%s" fill="none" stroke="%s" stroke-width="1.5"/>`,
-				number(x-cap), number(upper), number(2*cap), number(-cap), number(lower), number(-cap), number(2*cap), colour(look))
+				number(x-half), number(upper), number(2*half), number(-half), number(lower), number(-half), number(2*half), colour(look))
 		}
 		d.mark(look, x, y)
-		d.WriteString("</g>")
+		fmt.Fprint(d, "</g>")
 	}
 }
 

@@ -136,7 +136,7 @@ func (h History) moment(d *drawing, f frame, m Moment) {
 		element = "a"
 		fmt.Fprintf(d, `<a href="%s">`, escape(m.Link))
 	} else {
-		d.WriteString("<g>")
+		fmt.Fprint(d, "<g>")
 	}
 	says := m.At.UTC().Format(time.DateTime) + ": " + h.Y.says(m.point())
 	if m.Note != "" {

@@ -1,21 +1,22 @@
 package chart
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // marker is the shape of the i-th series' points around a place, as the d of a
 // path, and whether it is filled. Shapes that lie on one another are both seen: a
 // hollow one is larger than the filled one before it.
 func marker(i int, x, y float64) (path string, filled bool) {
 	polygon := func(points ...float64) string {
-		d := ""
+		var d strings.Builder
+		command := "M"
 		for j := 0; j < len(points); j += 2 {
-			command := "L"
-			if j == 0 {
-				command = "M"
-			}
-			d += command + number(x+points[j]) + " " + number(y+points[j+1])
+			fmt.Fprint(&d, command, number(x+points[j]), " ", number(y+points[j+1]))
+			command = "L"
 		}
-		return d + "Z"
+		return d.String() + "Z"
 	}
 	switch i % 7 {
 	case 0: // a disc

@@ -15,6 +15,8 @@ import (
 type Side struct {
 	Name  string
 	Steps []Step
+	// Findings are what has to be known of it before it is compared.
+	Findings []Finding
 }
 
 // The error that is allowed, and what is to be found.
@@ -93,7 +95,11 @@ func Between(base, other Side, effect float64) *Table {
 	}
 	paired := isPaired(base.Steps, other.Steps)
 	t.judge(paired)
-	t.Findings = append(Findings(slices.Concat(base.Steps, other.Steps)), unbound(base, other)...)
+	for _, f := range slices.Concat(base.Findings, other.Findings, Findings(slices.Concat(base.Steps, other.Steps)), unbound(base, other)) {
+		if !slices.Contains(t.Findings, f) { // of many files it is the same
+			t.Findings = append(t.Findings, f)
+		}
+	}
 	return t
 }
 
@@ -121,7 +127,7 @@ func commonRates(a, b Side) (rates []float64) {
 func isThroughput(steps []Step) bool {
 	for _, s := range steps {
 		good, has := s.Figures[Goodput]
-		if has && good.Count != s.Figures[Throughput].Count {
+		if has && good.Value != s.Figures[Throughput].Value {
 			return false
 		}
 	}
@@ -138,6 +144,14 @@ func figures(metric Metric, steps []Step) (all []Figure, of []Step) {
 	return all, of
 }
 
+// hasNone says whether a step has a rate of 0.
+func hasNone(metric Metric, steps []Step) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool {
+		f, has := s.Figures[metric]
+		return has && f.Value == 0
+	})
+}
+
 // cellOf compares a metric at one rate. It says false where neither side has it.
 func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	a, stepsA := figures(metric, base)
@@ -148,6 +162,9 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	switch {
 	case len(a)+len(b) == 0:
 		return c, false
+	case hasNone(metric, base), hasNone(metric, other):
+		c.Reason = "a step had not one such request, of which there is no ratio"
+		return c, true
 	case len(a) == 0:
 		c.Reason = "the base has no such figure here"
 		return c, true

@@ -138,6 +138,8 @@ func TestReasons(t *testing.T) {
 	damaged.Batches = &prober.Batches{Completed: []int{1}}
 	growing := plain()
 	growing.Batches = batches(func(i int) float64 { return 0.1 + 0.001*float64(i) })
+	bad := plain()
+	bad.Good, bad.Goodput = 0, 0
 	rare := plain()
 	rare.Batches = batches(func(int) float64 { return 0.1 })
 	rare.Latencies.TTFT.P99 = 0.1
@@ -152,6 +154,7 @@ func TestReasons(t *testing.T) {
 		"requests that were cut":         {plain(), cut, TTFTMean, "7 requests were cut"},
 		"an invalid step":                {invalid, plain(), TTFTMean, "the base has no such figure"},
 		"a queue that grows":             {growing, growing, TTFTMean, "rose through the window"},
+		"no request within the SLO":      {plain(), bad, Goodput, "not one such request"},
 		"a tail of few":                  {rare, rare, TTFTP99, "too few requests"},
 	} {
 		a, b := sides([]*prober.StepResult{test.base}, []*prober.StepResult{test.other})
@@ -253,5 +256,37 @@ func TestABatchSizeThatDidNotBind(t *testing.T) {
 	a, b = sides([]*prober.StepResult{step(16)}, []*prober.StepResult{step(16)})
 	if found := Between(a, b, Effect).Findings; len(found) != 0 {
 		t.Errorf("%+v", found)
+	}
+}
+
+// Windows of 32 s whose first four are 20% slower begin before the warm-up has ended.
+func TestAWarmUpThatWasTooShort(t *testing.T) {
+	for _, warm := range []float64{1, 1.2} {
+		rng := rand.New(rand.NewPCG(1, 2))
+		var steps []Step
+		for i := range 8 {
+			r := made("r", small, 10, uint64(i), 0.1, 320)
+			r.Window = 32 * time.Second
+			r.Batches = batches(func(i int) float64 {
+				x := 0.1 * math.Exp(0.1*rng.NormFloat64())
+				if i < 40 {
+					x *= warm
+				}
+				return x
+			})
+			r.Batches.TPOT = &stats.Batches{Count: make([]int, stats.Parts), Sum: make([]float64, stats.Parts), Above: r.Batches.TTFT.Above}
+			steps = append(steps, OfStep(r))
+		}
+		found := Findings(steps)
+		if warm == 1 {
+			if len(found) != 0 {
+				t.Errorf("%+v", found)
+			}
+			continue
+		}
+		if len(found) != 1 || found[0].Kind != WarmUp || found[0].RequestRate != 10 {
+			t.Fatalf("%+v", found)
+		}
+		contains(t, found[0].Text, "ended 4 s into the windows", "TTFT was", "more than later")
 	}
 }

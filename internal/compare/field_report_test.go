@@ -16,7 +16,7 @@ type reported struct{ rate, throughput, ttft, tpot float64 }
 func sideOf(name string, arm prober.Arm, lines ...reported) Side {
 	side := Side{Name: name}
 	for _, l := range lines {
-		s := Step{Run: name, Arm: arm, RequestRate: l.rate, Figures: map[Metric]Figure{}, WithDrain: true}
+		s := Step{Run: name, Arm: arm, RequestRate: l.rate, Figures: Figures{}, WithDrain: true}
 		for metric, value := range map[Metric]float64{Throughput: l.throughput, TTFTMean: l.ttft / 1000, TPOTMean: l.tpot / 1000} {
 			if value > 0 {
 				s.Figures[metric] = Figure{Value: value, Why: noBatches}

@@ -24,6 +24,8 @@ const (
 	// DrainArtefact: a throughput falls short of the request rate by the time in which
 	// the last requests drained, and is no limit of the server.
 	DrainArtefact FindingKind = "drain_artefact"
+	// WarmUp: the windows begin before the warm-up has ended.
+	WarmUp FindingKind = "warm_up"
 	// Differ: the sides are of runs that ask for different things.
 	Differ FindingKind = "definitions_differ"
 	// Foreign: a side is another tool's, and what its figures cannot tell.
@@ -66,7 +68,7 @@ func Findings(steps []Step) []Finding {
 			}
 		}
 	}
-	return found
+	return append(found, warming(steps)...)
 }
 
 // value is a figure of a step; 0 where it has none.

@@ -15,11 +15,15 @@ type Step struct {
 	Run, Pair   string
 	Arm         prober.Arm
 	RequestRate float64 // offered, per second
-	Figures     map[Metric]Figure
+	Figures     Figures
 	// Saturated says that latencies grow for as long as the load lasts, which is
 	// Loaded, in seconds.
 	Saturated bool
 	Loaded    float64
+	// Window is its length in seconds, and TTFT and TPOT are the means of its parts; empty
+	// where they are not known.
+	Window     float64
+	TTFT, TPOT []float64
 	// WithDrain says that the throughput is a number of requests over the time until
 	// the last one's end, which falls short of what arrived however fast the server is.
 	WithDrain bool
@@ -27,6 +31,9 @@ type Step struct {
 	// far as they say.
 	InForce prober.InForceVerdict
 }
+
+// Figures are those that a step has.
+type Figures map[Metric]Figure
 
 // Figure is one figure of a step.
 type Figure struct {
@@ -48,7 +55,7 @@ const noBatches = "there is one step of each, and nothing in its record tells ch
 func OfStep(r *prober.StepResult) Step {
 	s := Step{
 		Run: r.RunID, Pair: fmt.Sprintf("%s/%d", r.RunID, r.Seed), Arm: r.Arm, RequestRate: r.RequestRate,
-		Figures: map[Metric]Figure{}, Saturated: r.Saturated == prober.Saturated, Loaded: (r.Warmup + r.Window).Seconds(),
+		Figures: Figures{}, Saturated: r.Saturated == prober.Saturated, Loaded: (r.Warmup + r.Window).Seconds(),
 	}
 	s.InForce = prober.InForceUnknown
 	if inForce, known := r.InForce(); known {
@@ -66,6 +73,9 @@ func OfStep(r *prober.StepResult) Step {
 	}
 	if r.Latencies == nil {
 		return s
+	}
+	if b != nil {
+		s.Window, s.TTFT, s.TPOT = r.Window.Seconds(), b.TTFT.Means(), b.TPOT.Means()
 	}
 	for metric, l := range latencies {
 		d := l.of(r.Latencies)

@@ -25,7 +25,7 @@ type markdown struct {
 func (w *markdown) section(s *Section, level int) {
 	fmt.Fprintf(w, "\n%s %s\n", strings.Repeat("#", min(level, 6)), inline(s.Title))
 	for i := range s.Blocks {
-		w.WriteByte('\n')
+		fmt.Fprintln(w)
 		w.block(&s.Blocks[i])
 	}
 	for i := range s.Sections {
@@ -51,10 +51,10 @@ func (w *markdown) block(b *Block) {
 			if s.Evidence != "" {
 				fmt.Fprintf(w, " <sub>%s: %s</sub>", inline(w.words.Evidence), inline(s.Evidence))
 			}
-			w.WriteByte('\n')
+			fmt.Fprintln(w)
 		}
 	default:
-		fmt.Fprintf(w, "%s\n", inline(b.Paragraph))
+		fmt.Fprintf(w, "%s\n", paragraph(b.Paragraph))
 	}
 }
 
@@ -95,7 +95,7 @@ func inline(s string) string {
 		switch {
 		case r == '_' && i > 0 && i+1 < len(text) && isWord(text[i-1]) && isWord(text[i+1]): // within a word it is none
 			b.WriteRune(r)
-		case strings.ContainsRune("\\`*_[]|~", r), i == 0 && strings.ContainsRune("#+-=", r):
+		case strings.ContainsRune("\\`*_[]|~", r):
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case r == '<':
@@ -109,6 +109,15 @@ func inline(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// paragraph makes any text one line that begins no heading, list or rule.
+func paragraph(s string) string {
+	text := inline(s)
+	if strings.HasPrefix(text, "#") || strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-") || strings.HasPrefix(text, "=") {
+		return `\` + text
+	}
+	return text
 }
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

@@ -13,7 +13,7 @@ for (const table of document.querySelectorAll("table")) {
       const text = (row) => row.cells[column] ? row.cells[column].textContent : "";
       const units = { "µs": 1e-6, "ms": 1e-3 };
       const value = (row) => {
-        const m = /^([+-]?[0-9.]+(?:e[+-]?[0-9]+)?) ?(µs|ms)?/.exec(text(row));
+        const m = /^([+-]?[0-9.]+(?:e[+-]?[0-9]+)?) ?(µs|ms)?/.exec(text(row).replace("−", "-"));
         return m ? parseFloat(m[1]) * (units[m[2]] || 1) : NaN;
       };
       const compare = (a, b) => {

@@ -25,9 +25,15 @@ func TestMeasure(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	wants := []Value{
-		{EnergyJoules, "", 123456.789}, {UtilizationRatio, "", 0.87}, {MemoryActivityRatio, "", 0.34},
-		{ClockEventSeconds, "sw_power_cap", 1.5}, {ClockEventSeconds, "sw_thermal_slowdown", 2}, {ClockEventSeconds, "hw_thermal_slowdown", 0.25},
-		{ClockEventSeconds, "hw_power_brake", 0}, {ClockEventSeconds, "sync_boost", 4}, {ClockEventSeconds, "board_limit", 5},
+		{EnergyJoules, "", 123456.789},
+		{UtilizationRatio, "", 0.87},
+		{MemoryActivityRatio, "", 0.34},
+		{ClockEventSeconds, "sw_power_cap", 1.5},
+		{ClockEventSeconds, "sw_thermal_slowdown", 2},
+		{ClockEventSeconds, "hw_thermal_slowdown", 0.25},
+		{ClockEventSeconds, "hw_power_brake", 0},
+		{ClockEventSeconds, "sync_boost", 4},
+		{ClockEventSeconds, "board_limit", 5},
 		{ClockEventSeconds, "reliability", 6},
 	}
 	for _, want := range wants {

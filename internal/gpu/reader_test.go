@@ -318,8 +318,15 @@ func TestReadEverything(t *testing.T) {
 	instance := g.Instances[0]
 	if len(g.Instances) != 1 || instance.UUID != "MIG-1" || instance.GPUInstance != 9 || instance.ComputeInstance != 0 ||
 		!slices.Equal(instance.Values, []Value{
-			{MIGMemoryTotalBytes, "", 10 * gib}, {MIGMemoryUsedBytes, "", 4 * gib}, {SMActiveRatio, "", 0.9}, {SMOccupancyRatio, "", 0.4},
-			{TensorActiveRatio, "", 0.3}, {DRAMActiveRatio, "", 0.75}, {FP16ActiveRatio, "", 0.05}, {FP32ActiveRatio, "", 0.1}, {FP64ActiveRatio, "", 0},
+			{MIGMemoryTotalBytes, "", 10 * gib},
+			{MIGMemoryUsedBytes, "", 4 * gib},
+			{SMActiveRatio, "", 0.9},
+			{SMOccupancyRatio, "", 0.4},
+			{TensorActiveRatio, "", 0.3},
+			{DRAMActiveRatio, "", 0.75},
+			{FP16ActiveRatio, "", 0.05},
+			{FP32ActiveRatio, "", 0.1},
+			{FP64ActiveRatio, "", 0},
 		}) {
 		t.Errorf("%+v", g.Instances)
 	}

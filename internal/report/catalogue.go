@@ -6,8 +6,8 @@ package report
 var catalogue = map[string]message{
 	// What became of the run.
 	"run.success": {
-		"All {steps} steps of the run were made.",
-		"계획한 {steps}개 단계를 모두 측정했습니다.",
+		"The run made all of its steps: {steps}.",
+		"단계 {steps}개를 모두 측정했습니다.",
 	},
 	"run.incomplete": {
 		"The run did not make all of its steps: {reason}.",
@@ -22,7 +22,7 @@ var catalogue = map[string]message{
 		"{steps}개 단계 중 {withheld}개는 유효하지 않아 지연 시간을 공개하지 않습니다({reasons}).",
 	},
 	"valid.none": {
-		"None of the {steps} steps is valid ({reasons}): this run says nothing of the service.",
+		"No step is valid, of {steps} ({reasons}): this run says nothing of the service.",
 		"{steps}개 단계가 모두 유효하지 않습니다({reasons}). 이 실행으로는 서비스에 대해 아무것도 말할 수 없습니다.",
 	},
 
@@ -82,8 +82,8 @@ var catalogue = map[string]message{
 		"과부하에서 늘어나는 시간은 대부분 대기 시간입니다. {arms}: 요청률이 초당 {lower}건에서 {upper}건으로 오르자 TTFT는 {ttft_from}에서 {ttft_to}로 {ttft_times}배 늘었지만, TPOT는 {tpot_from}에서 {tpot_to}로 {tpot_times}배 느는 데 그쳤습니다.",
 	},
 	"latency.waiting": {
-		"About {share} of the TTFT of {arms} at {rate} requests a second went into the wait for a slot: an estimate, by the number of requests that the replicas said were waiting.",
-		"{arms}: 초당 {rate}건에서 TTFT의 약 {share}는 슬롯을 기다린 시간입니다(레플리카가 보고한 대기 요청 수로 계산한 추정치).",
+		"About {share} of the TTFT of {arms} at {rate} requests a second was the wait in the replicas' queues: an estimate, by the number of requests that they said were waiting.",
+		"{arms}: 초당 {rate}건에서 TTFT의 약 {share}는 대기열에서 기다린 시간입니다(레플리카가 보고한 대기 요청 수로 계산한 추정치).",
 	},
 
 	// Scaling.
@@ -165,6 +165,10 @@ var catalogue = map[string]message{
 		"A benchmark that divides requests by the whole duration, as vllm bench serve does, would have reported {bench} requests a second for {arm} at {rate}; {throughput} completed. What it lacks is the time in which the last requests drain, and no limit of the server.",
 		"vllm bench serve처럼 전체 소요 시간으로 나누는 도구라면 {arm}의 처리량을 초당 {bench}건으로 보고했을 것입니다(요청률 {rate}건). 실제로는 초당 {throughput}건이 완료되었습니다. 차이는 마지막 요청들이 끝날 때까지의 시간 때문이며 서버의 한계가 아닙니다.",
 	},
+	"steady.warm_up": {
+		"{arms}, {rate} requests a second: the windows began too early, for {detail}.",
+		"{arms}: 초당 {rate}건의 측정 구간이 웜업이 끝나기 전에 시작되었습니다. 근거: {detail}.",
+	},
 	"traffic.foreign": {
 		"Others used the replicas of {arms} meanwhile, with up to {share} of the output tokens: the figures are those of a shared service.",
 		"{arms}: 측정 중에 다른 트래픽이 있었습니다(출력 토큰의 최대 {share}). 수치는 다른 사용자와 나눠 쓴 서비스의 것입니다.",
@@ -178,8 +182,8 @@ var catalogue = map[string]message{
 		"{arms}: 측정한 요청 {measured}건 중 {failed}건이 정상 응답을 받지 못했습니다({outcomes}). 지연 시간에는 포함되지 않습니다.",
 	},
 	"failures.cut": {
-		"{arms} at {rates} requests a second: requests were cut at the drain limit, so that the latencies are those of the faster ones.",
-		"{arms}: 초당 {rates}건에서 드레인 제한 시간에 요청이 중단되어, 지연 시간은 빨리 끝난 요청들만의 값입니다.",
+		"{cut} measured requests of {arms} were cut at the drain limit, at {rates} requests a second, so that the latencies are those of the faster ones.",
+		"{arms}: 초당 {rates}건에서 측정 요청 {cut}건이 드레인 제한 시간에 중단되었습니다. 지연 시간은 먼저 끝난 요청들만의 값입니다.",
 	},
 	"cache.preempted": {
 		"The KV cache was too small for {arms} at {rates} requests a second: {preemptions} requests lost their slot and began anew.",
@@ -201,11 +205,10 @@ var catalogue = map[string]message{
 	},
 
 	// Words and metrics.
-	"word.better":        {"better", "더 좋음"},
-	"word.worse":         {"worse", "더 나쁨"},
-	"word.no difference": {"no difference", "차이 없음"},
-	"word.undetermined":  {"undetermined", "판정 불가"},
-	"word.beyond":        {"no difference beyond ±{beyond}", "±{beyond}를 넘는 차이 없음"},
+	"word.better":       {"better", "더 좋음"},
+	"word.worse":        {"worse", "더 나쁨"},
+	"word.undetermined": {"undetermined", "판정 불가"},
+	"word.beyond":       {"no difference beyond ±{beyond}", "±{beyond}를 넘는 차이 없음"},
 
 	"metric.throughput": {"throughput", "처리량"},
 	"metric.goodput":    {"goodput", "굿풋"},
@@ -339,8 +342,8 @@ var catalogue = map[string]message{
 	},
 	"method.": {"Nothing is known of chance.", "우연의 크기를 알 수 없습니다."},
 	"text.breakdown": {
-		"Mean times. Decode is measured: from the first token to the last. Queue is an estimate: the mean number of requests that the replicas said were waiting, over the rate of answers (Little's law). What is left of TTFT is prefill, network and the wait for the running iteration, which cannot be told apart from outside.",
-		"평균 시간입니다. 디코드는 첫 토큰부터 마지막 토큰까지 측정한 값입니다. 대기는 레플리카가 보고한 평균 대기 요청 수를 응답률로 나눈 추정치입니다(리틀의 법칙). TTFT의 나머지는 프리필, 네트워크, 실행 중인 반복(iteration)이 끝나기를 기다린 시간이며 외부에서는 구분할 수 없습니다.",
+		"Mean times. Decode is measured: from the first token to the last. Queue is an estimate: the mean number of requests that the replicas said were waiting, over the rate of answers (Little's law), the wait for the iteration under way included. What is left of TTFT is prefill, the network and the server around the engine, which cannot be told apart from outside.",
+		"평균 시간입니다. 디코드는 첫 토큰부터 마지막 토큰까지 측정한 값입니다. 대기는 레플리카가 보고한 평균 대기 요청 수를 응답률로 나눈 추정치이며(리틀의 법칙), 진행 중인 이터레이션이 끝나기를 기다린 시간도 포함합니다. TTFT의 나머지는 프리필, 네트워크, 엔진 바깥의 서버 처리 시간으로, 외부에서는 구분할 수 없습니다.",
 	},
 	"text.scaling": {
 		"Capacity is what an arm completes when it is saturated. Efficiency is the factor over that of the GPUs. An arm that was not saturated can do more than it was seen to.",

@@ -49,8 +49,11 @@ func WriteComparisons(w io.Writer, format Format, tables []*compare.Table) error
 
 // sentence is a finding, with its arm before it.
 func sentence(f compare.Finding) string {
-	if f.Arm.Target == "" {
+	switch {
+	case f.Arm.Target == "":
 		return f.Text
+	case f.Arm.GPUs == 0: // another tool's
+		return f.Arm.Target + ": " + f.Text
 	}
 	return fmt.Sprintf("%s, %s: %s", f.Arm.Target, Count(f.Arm.GPUs, "GPU"), f.Text)
 }

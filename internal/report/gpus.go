@@ -19,7 +19,7 @@ func gpuFigure(format string, factor float64, of func(*prober.GPUResult) *float6
 }
 
 // joulesPerToken is the one figure of the GPUs that people see.
-var joulesPerToken = gpuFigure("%.3g", 1, func(g *prober.GPUResult) *float64 { return g.JoulesPerOutputToken })
+var joulesPerToken = gpuFigure("%.3f", 1, func(g *prober.GPUResult) *float64 { return g.JoulesPerOutputToken })
 
 // throttledBy are the reasons for which GPUs were throttled, for programs: "no" is
 // that none did.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -86,15 +85,13 @@ func (s speaker) show(x any) string {
 	case share:
 		return chart.Share.Format(float64(x))
 	case margin:
-		return fmt.Sprintf("%.1f%%", math.Ceil(float64(x)*1000)/10)
+		return fmt.Sprintf("%.1f%%", max(math.Ceil(float64(x)*1000)/10, 0.1))
 	case time.Duration:
 		return chart.Seconds.Format(x.Seconds())
 	case compare.Metric:
 		return s.say("metric."+string(x), nil)
 	case stats.Word:
 		return s.say("word."+string(x), nil)
-	case int:
-		return strconv.Itoa(x)
 	default:
 		return fmt.Sprint(x)
 	}

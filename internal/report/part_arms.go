@@ -83,7 +83,7 @@ func (w *writer) cells(p pair) *document.Table {
 
 // word is the verdict on a cell.
 func (w *writer) word(c *compare.Cell) string {
-	if c.Word == stats.NoDifference && c.Beyond > 0 {
+	if c.Word == stats.NoDifference {
 		return w.say("word.beyond", values{"beyond": margin(c.Beyond)})
 	}
 	return w.show(c.Word)

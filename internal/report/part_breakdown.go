@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -23,21 +24,26 @@ func (w *writer) breakdown() []document.Block {
 		points := w.d.points(arm)
 		for i := range points {
 			p := &points[i]
-			if !p.latencies() {
+			if !p.has(ttft) || !p.has(e2e) {
 				continue
 			}
-			ttft, tpot, e2e := p.mean(ttftMean), p.mean(tpotMean), p.mean(e2eMean)
-			row := []string{w.arm(arm), chart.Number.Format(p.rate), chart.Seconds.Format(ttft)}
-			bar := chart.Bar{Label: w.say("text.rate", values{"rate": p.rate}), Values: []float64{0, 0, e2e - ttft, ttft}}
-			if queue, known := p.queued(noQueue(points, p)); known {
-				bar.Values = []float64{queue, ttft - queue, e2e - ttft, 0}
-				row = append(row, chart.Seconds.Format(queue), chart.Seconds.Format(ttft-queue), chart.Share.Format(queue/ttft))
-			} else {
-				row = append(row, "–", "–", "–")
+			first, whole, perToken := p.mean(ttftMean), p.mean(e2eMean), "–"
+			if p.has(tpot) {
+				perToken = chart.Seconds.Format(p.mean(tpotMean))
 			}
-			table.Rows = append(table.Rows, append(row, chart.Seconds.Format(tpot), chart.Seconds.Format(e2e-ttft), chart.Seconds.Format(e2e)))
+			parts := []float64{math.NaN(), math.NaN(), whole - first, first}
+			queueShare := "–"
+			if queue, known := queued(points, p); known {
+				parts = []float64{queue, first - queue, whole - first, math.NaN()}
+				queueShare = chart.Share.Format(queue / first)
+			}
+			bar := chart.Bar{Label: w.say("text.rate", values{"rate": p.rate}), Values: parts}
+			table.Rows = append(table.Rows, []string{
+				w.arm(arm), chart.Number.Format(p.rate), chart.Seconds.Format(first), chart.Seconds.Format(parts[0]), chart.Seconds.Format(parts[1]),
+				queueShare, perToken, chart.Seconds.Format(whole - first), chart.Seconds.Format(whole),
+			})
 			bars.Rows = append(bars.Rows, bar)
-			said = append(said, bar.Label+": "+chart.Seconds.Format(e2e))
+			said = append(said, bar.Label+": "+chart.Seconds.Format(whole))
 		}
 		if len(bars.Rows) == 0 {
 			continue
@@ -55,16 +61,22 @@ func (w *writer) breakdown() []document.Block {
 	return slices.Concat([]document.Block{document.Paragraph(w.say("text.breakdown", nil))}, figures, []document.Block{{Table: table}})
 }
 
-// withoutEmptyParts leaves out the last part where no bar has any of it.
+// withoutEmptyParts leaves out the parts that no bar has any of.
 func withoutEmptyParts(b chart.Bars) chart.Bars {
-	last := len(b.Parts) - 1
-	for _, r := range b.Rows {
-		if r.Values[last] > 0 {
-			return b
+	kept := chart.Bars{Title: b.Title, Description: b.Description, Label: b.Label, Unit: b.Unit, Rows: make([]chart.Bar, len(b.Rows))}
+	for i, r := range b.Rows {
+		kept.Rows[i].Label = r.Label
+	}
+	for part, name := range b.Parts {
+		if !slices.ContainsFunc(b.Rows, func(r chart.Bar) bool { return r.Values[part] > 0 }) {
+			continue
+		}
+		kept.Parts = append(kept.Parts, name)
+		for i, r := range b.Rows {
+			kept.Rows[i].Values = append(kept.Rows[i].Values, r.Values[part])
 		}
 	}
-	b.Parts = b.Parts[:last]
-	return b
+	return kept
 }
 
 // batchSize is what the replicas said of it at the highest rate of each arm.

@@ -16,8 +16,8 @@ type curve struct {
 	caption string // with the Y axis's label
 	unit    chart.Unit
 	of      func(*prober.StepResult) float64
-	metric  compare.Metric // that its interval is of, where a step has one
-	latency bool           // is missing where latencies are
+	metric  compare.Metric                              // that its interval is of, where a step has one
+	latency func(*prober.Latencies) prober.Distribution // that it is of; nil is none
 	lines   []chart.Line
 	offered bool // what is offered is drawn too
 }
@@ -56,14 +56,12 @@ func (w *writer) latency() []document.Block {
 	p99 := func(of func(*prober.Latencies) prober.Distribution) func(*prober.StepResult) float64 {
 		return func(s *prober.StepResult) float64 { return of(s.Latencies).P99 }
 	}
-	ttft := func(l *prober.Latencies) prober.Distribution { return l.TTFT }
-	tpot := func(l *prober.Latencies) prober.Distribution { return l.TPOT }
 	name := func(m compare.Metric) string { return w.show(m) }
 	return []document.Block{
-		w.curve(curve{name(compare.TTFTMean), chart.Seconds, ttftMean, compare.TTFTMean, true, limit(slo.TTFT.Seconds()), false}),
-		w.curve(curve{name(compare.TTFTP99), chart.Seconds, p99(ttft), compare.TTFTP99, true, limit(slo.TTFT.Seconds()), false}),
-		w.curve(curve{name(compare.TPOTMean), chart.Seconds, tpotMean, compare.TPOTMean, true, limit(slo.TPOT.Seconds()), false}),
-		w.curve(curve{name(compare.TPOTP99), chart.Seconds, p99(tpot), compare.TPOTP99, true, limit(slo.TPOT.Seconds()), false}),
+		w.curve(curve{name(compare.TTFTMean), chart.Seconds, ttftMean, compare.TTFTMean, ttft, limit(slo.TTFT.Seconds()), false}),
+		w.curve(curve{name(compare.TTFTP99), chart.Seconds, p99(ttft), compare.TTFTP99, ttft, limit(slo.TTFT.Seconds()), false}),
+		w.curve(curve{name(compare.TPOTMean), chart.Seconds, tpotMean, compare.TPOTMean, tpot, limit(slo.TPOT.Seconds()), false}),
+		w.curve(curve{name(compare.TPOTP99), chart.Seconds, p99(tpot), compare.TPOTP99, tpot, limit(slo.TPOT.Seconds()), false}),
 	}
 }
 
@@ -95,20 +93,23 @@ func (w *writer) curve(c curve) document.Block {
 	for _, arm := range w.d.arms {
 		s := chart.Series{Name: w.arm(arm)}
 		for _, p := range w.d.points(arm) {
-			if !c.latency || p.latencies() {
+			if c.latency == nil || p.has(c.latency) {
 				s.Points = append(s.Points, w.plotted(c, &p))
 			}
 		}
 		drawn.Series = append(drawn.Series, s)
 		if n := len(s.Points); n > 0 {
 			said = append(said, w.say("text.describe", values{
-				"what": s.Name, "lower": s.Points[0].X, "from": c.unit.Format(s.Points[0].Y), "upper": s.Points[n-1].X, "to": c.unit.Format(s.Points[n-1].Y),
+				"what": s.Name, "lower": s.Points[0].X, "from": c.unit.Format(s.Points[0].Y),
+				"upper": s.Points[n-1].X, "to": c.unit.Format(s.Points[n-1].Y),
 			}))
 		}
 	}
 	if rates := w.d.rates(); c.offered {
 		most := rates[len(rates)-1]
-		drawn.Series = append(drawn.Series, chart.Series{Name: w.say("head.offered", nil), Reference: true, Points: []chart.Point{{}, {X: most, Y: most}}})
+		drawn.Series = append(drawn.Series, chart.Series{
+			Name: w.say("head.offered", nil), Reference: true, Points: []chart.Point{{}, {X: most, Y: most}},
+		})
 	}
 	drawn.Description = strings.Join(said, " ")
 	data := drawn.Table()

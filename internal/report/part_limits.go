@@ -24,7 +24,9 @@ func (w *writer) scaling() []document.Block {
 			}
 			return w.say("head.at_least", values{"value": x})
 		}
-		row := []string{w.arm(arm), w.show(arm.GPUs), bound(chart.Number.Format(most)), bound(chart.Number.Format(most / float64(arm.GPUs))), "–", "–", "–"}
+		row := []string{
+			w.arm(arm), w.show(arm.GPUs), bound(chart.Number.Format(most)), bound(chart.Number.Format(most / float64(arm.GPUs))), "–", "–", "–",
+		}
 		if base, has := w.d.scalesFrom(arm); has {
 			compared = true
 			row[4] = w.arm(base)

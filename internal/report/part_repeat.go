@@ -29,7 +29,8 @@ func (w *writer) doubts() []document.Block {
 		s := &w.d.result.Results[i]
 		for _, f := range s.Failures {
 			if f.Outcome != prober.Aborted {
-				blocks = append(blocks, document.Paragraph(fmt.Sprintf("%s, %g req/s: %d × %s: %s", w.arm(s.Arm), s.RequestRate, f.Count, f.Outcome, f.Example)))
+				blocks = append(blocks, document.Paragraph(
+					fmt.Sprintf("%s, %g req/s: %d × %s: %s", w.arm(s.Arm), s.RequestRate, f.Count, f.Outcome, f.Example)))
 			}
 		}
 	}
@@ -68,14 +69,15 @@ func (w *writer) howToRepeat() []document.Block {
 	}
 	if p := w.d.probe; p.Name != "" {
 		add("workload", nil, w.say("text.tokens", values{
-			"endpoint": p.Workload.Endpoint, "prompt": tokens(p.Workload.PromptTokens), "output": tokens(p.Workload.OutputTokens), "process": p.Pacing.Process,
+			"endpoint": p.Workload.Endpoint, "process": p.Pacing.Process,
+			"prompt": tokens(p.Workload.PromptTokens), "output": tokens(p.Workload.OutputTokens),
 		}))
 		add("steps_of", nil, w.say("text.ladder", values{"warmup": p.Ladder.Warmup, "window": p.Ladder.Window, "repeats": p.Ladder.Repeats}))
 		if w.d.probe.SLO.IsSet() {
 			add("slo", nil, w.slo())
 		}
 	}
-	command := fmt.Sprintf("vllm_prober run --config.file FILE --probe %s", w.d.Probe)
+	command := "vllm_prober run --config.file FILE --probe " + w.d.Probe
 	return []document.Block{
 		{Table: table}, document.Paragraph(w.say("text.repeat", values{"command": command})), {Code: w.d.Configuration},
 	}

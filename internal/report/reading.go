@@ -159,36 +159,42 @@ func throughput(s *prober.StepResult) float64 { return s.Throughput }
 func goodput(s *prober.StepResult) float64    { return s.Goodput }
 func attainment(s *prober.StepResult) float64 { return s.Attainment }
 
-// latencies says whether all of the steps have them: a step in which no request was
-// answered has none.
-func (p *point) latencies() bool {
-	return !slices.ContainsFunc(p.steps, func(s *prober.StepResult) bool { return s.Latencies == nil || s.Latencies.TTFT.Count == 0 })
+// The latencies that a step may have.
+func ttft(l *prober.Latencies) prober.Distribution { return l.TTFT }
+func tpot(l *prober.Latencies) prober.Distribution { return l.TPOT }
+func e2e(l *prober.Latencies) prober.Distribution  { return l.E2E }
+
+// has says whether all of the steps have a latency: one in which no request was
+// answered has none, and answers of one token have no TPOT.
+func (p *point) has(latency func(*prober.Latencies) prober.Distribution) bool {
+	return !slices.ContainsFunc(p.steps, func(s *prober.StepResult) bool { return s.Latencies == nil || latency(s.Latencies).Count == 0 })
 }
 
-// queued is an estimate of how long a request waited for its slot: the mean number
-// that waited over the rate at which answers begin (Little, Operations Research 9(3),
-// 1961), and at most what its TTFT exceeds that of requests that find no queue. It says
+// queued is an estimate of how long a request waited until the engine took it, in
+// seconds: the mean number that waited over the rate at which answers begin (Little,
+// Operations Research 9(3), 1961). Where a queue grows this is too much, so that it is
+// at most what leaves a request the rest of its TTFT at the arm's lowest rate. It says
 // false where the replicas do not tell.
-func (p *point) queued(noQueue float64) (seconds float64, known bool) {
+func queued(points []point, p *point) (seconds float64, known bool) {
+	waited, known := p.waited()
+	least, knownLeast := points[0].waited()
+	if !known || !knownLeast {
+		return 0, false
+	}
+	rest := points[0].mean(ttftMean) - least
+	return max(0, min(waited, p.mean(ttftMean)-rest)), true
+}
+
+// waited is that by Little's law alone, and at most TTFT.
+func (p *point) waited() (seconds float64, known bool) {
 	for _, s := range p.steps {
 		waiting, has := s.LevelOf(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting })
-		if !has || s.Throughput <= 0 || !p.latencies() {
+		if !has || s.Throughput <= 0 || !p.has(ttft) {
 			return 0, false
 		}
-		seconds += min(waiting.Mean/s.Throughput, max(ttftMean(s)-noQueue, 0)) / float64(len(p.steps))
+		seconds += min(waiting.Mean/s.Throughput, ttftMean(s)) / float64(len(p.steps))
 	}
 	return seconds, true
-}
-
-// noQueue is the TTFT in seconds of a request that finds no queue: the arm's least
-// mean, if it is of another rate; else 0.
-func noQueue(points []point, at *point) (least float64) {
-	for i := range points {
-		if p := &points[i]; p.rate != at.rate && p.latencies() && (least == 0 || p.mean(ttftMean) < least) {
-			least = p.mean(ttftMean)
-		}
-	}
-	return least
 }
 
 // evidence writes what the steps said at some rates.

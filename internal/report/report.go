@@ -127,7 +127,7 @@ func columns() []column {
 		{"waiting", "requests_waiting_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting })},
 		{"KV %", "kv_cache_usage_max_percent", kvCachePercent},
 		{joulesHeading, "joules_per_output_token", joulesPerToken},
-		{"", "output_tokens_per_joule", gpuFigure("%.3g", 1, func(g *prober.GPUResult) *float64 { return g.OutputTokensPerJoule })},
+		{"", "output_tokens_per_joule", gpuFigure("%.3f", 1, func(g *prober.GPUResult) *float64 { return g.OutputTokensPerJoule })},
 		{"", "gpu_power_watts", gpuFigure("%.1f", 1, func(g *prober.GPUResult) *float64 { return g.PowerWatts })},
 		{"", "gpu_utilization_percent", gpuFigure("%.0f", 100, func(g *prober.GPUResult) *float64 { return g.UtilizationRatio })},
 		{"", "gpu_throttled", throttledBy},

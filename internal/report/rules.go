@@ -30,9 +30,9 @@ var topics = []topic{
 	{"topic.load", []func(*reading) []finding{saturation, capacity, sloKept, scaling}},
 	{"topic.latency", []func(*reading) []finding{latency}},
 	{"topic.batch", []func(*reading) []finding{inForce}},
-	{"topic.differences", []func(*reading) []finding{differences, experiment}},
-	{"topic.beware", []func(*reading) []finding{drain, foreignTraffic, failures, caches}},
-	{"topic.energy", []func(*reading) []finding{energy}},
+	{"topic.differences", []func(*reading) []finding{betweenArms, experiment}},
+	{"topic.beware", []func(*reading) []finding{warmUp, drain, foreignTraffic, failures, cutRequests, caches}},
+	{"topic.energy", []func(*reading) []finding{energy, throttling}},
 }
 
 // findings are what the rules of a topic find in a run.

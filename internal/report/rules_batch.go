@@ -91,7 +91,8 @@ func (d *reading) armInForce(arm prober.Arm) []finding {
 func (d *reading) byLaw(arm prober.Arm) []finding {
 	for _, f := range compare.Findings(d.side(arm).Steps) {
 		if f.Kind == compare.NotInForce || f.Kind == compare.Impossible {
-			return []finding{{"batch.law", values{"arms": []prober.Arm{arm}, "detail": f.Text}, fmt.Sprintf("finding: %s at %g", f.Kind, f.RequestRate)}}
+			v := values{"arms": []prober.Arm{arm}, "detail": f.Text}
+			return []finding{{"batch.law", v, fmt.Sprintf("finding: %s at %g", f.Kind, f.RequestRate)}}
 		}
 	}
 	return nil

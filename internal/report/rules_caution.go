@@ -36,64 +36,79 @@ func foreignTraffic(d *reading) (found []finding) {
 	return found
 }
 
-// failures says how many requests failed, and how, and where the drain limit cut
-// requests.
+// failures says how many requests failed, and how.
 func failures(d *reading) (found []finding) {
 	for _, arm := range d.arms {
 		measured, failed, outcomes := 0, 0, map[prober.Outcome]int{}
-		var cut []float64
 		for _, p := range d.points(arm) {
 			for _, s := range p.steps {
 				for outcome, n := range s.Outcomes[prober.Window] {
 					measured += n
-					if outcome != prober.OK && outcome != prober.Aborted {
-						failed += n
-						outcomes[outcome] += n
-					}
+					outcomes[outcome] += n
 				}
-				if s.Unfinished > 0 && !slices.Contains(cut, p.rate) {
-					cut = append(cut, p.rate)
-				}
+			}
+		}
+		var each []string
+		for _, outcome := range prober.Outcomes() {
+			if n := outcomes[outcome]; n > 0 && outcome != prober.OK && outcome != prober.Aborted {
+				failed += n
+				each = append(each, fmt.Sprintf("%s × %d", outcome, n))
 			}
 		}
 		if failed > 0 {
-			var each []string
-			for _, outcome := range prober.Outcomes() {
-				if n := outcomes[outcome]; n > 0 {
-					each = append(each, fmt.Sprintf("%s × %d", outcome, n))
-				}
-			}
 			found = append(found, finding{
-				"failures.some", values{"arms": []prober.Arm{arm}, "failed": failed, "measured": measured, "outcomes": strings.Join(each, ", ")},
+				"failures.some",
+				values{"arms": []prober.Arm{arm}, "failed": failed, "measured": measured, "outcomes": strings.Join(each, ", ")},
 				"outcomes of the windows: " + strings.Join(each, ", "),
 			})
-		}
-		if len(cut) > 0 {
-			found = append(found, finding{"failures.cut", values{"arms": []prober.Arm{arm}, "rates": cut}, "unfinished: more than 0"})
 		}
 	}
 	return found
 }
 
+// cutRequests says where the drain limit cut measured requests.
+func cutRequests(d *reading) (found []finding) {
+	for _, arm := range d.arms {
+		rates, unfinished := ratesWith(d.points(arm), func(s *prober.StepResult) int { return s.Unfinished })
+		if unfinished > 0 {
+			found = append(found, finding{
+				"failures.cut", values{"arms": []prober.Arm{arm}, "rates": rates, "cut": unfinished}, fmt.Sprintf("unfinished: %d", unfinished),
+			})
+		}
+	}
+	return found
+}
+
+// ratesWith are the rates at which there is something to count, and how much at all of
+// them.
+func ratesWith(points []point, count func(*prober.StepResult) int) (rates []float64, sum int) {
+	for _, p := range points {
+		before := sum
+		for _, s := range p.steps {
+			sum += count(s)
+		}
+		if sum > before {
+			rates = append(rates, p.rate)
+		}
+	}
+	return rates, sum
+}
+
 // caches says what the caches of the replicas did to the figures.
 func caches(d *reading) (found []finding) {
 	for _, arm := range d.arms {
-		preempted, cached := 0, 0
-		var rates []float64
-		for _, p := range d.points(arm) {
-			for _, s := range p.steps {
-				n, _ := s.Preemptions()
-				if preempted += n; n > 0 && !slices.Contains(rates, p.rate) {
-					rates = append(rates, p.rate)
-				}
-				cached += s.CachedTokens
-			}
-		}
+		rates, preempted := ratesWith(d.points(arm), func(s *prober.StepResult) int {
+			n, _ := s.Preemptions()
+			return n
+		})
 		if preempted > 0 {
 			found = append(found, finding{
-				"cache.preempted", values{"arms": []prober.Arm{arm}, "rates": rates, "preemptions": preempted}, fmt.Sprintf("preemptions: %d", preempted),
+				"cache.preempted",
+				values{"arms": []prober.Arm{arm}, "rates": rates, "preemptions": preempted},
+				fmt.Sprintf("preemptions: %d", preempted),
 			})
 		}
+		_, cached := ratesWith(d.points(arm), func(s *prober.StepResult) int { return s.CachedTokens })
 		if cached > 0 && d.probe.Workload.SharedPrefixTokens == 0 {
 			found = append(found, finding{"cache.hit", values{"arms": []prober.Arm{arm}, "tokens": cached}, fmt.Sprintf("cached_tokens: %d", cached)})
 		}
@@ -111,35 +126,38 @@ func joules(points []point) (known []point, values []float64) {
 	return known, values
 }
 
-// energy says what an output token costs, and where GPUs were held back.
+// energy says what an output token costs.
 func energy(d *reading) (found []finding) {
 	for _, arm := range d.arms {
-		points := d.points(arm)
-		if known, each := joules(points); len(known) > 1 {
-			least, most := slices.Index(each, slices.Min(each)), slices.Index(each, slices.Max(each))
-			says := make([]string, len(known))
-			for i := range known {
-				says[i] = fmt.Sprintf("%.3g at %g", each[i], known[i].rate)
-			}
-			found = append(found, finding{"energy.least", values{
-				"arms": []prober.Arm{arm}, "joules": each[least], "rate": known[least].rate, "most": each[most], "most_rate": known[most].rate,
-			}, "joules_per_output_token: " + strings.Join(says, ", ")})
+		known, each := joules(d.points(arm))
+		if len(known) < 2 {
+			continue
 		}
-		var rates []float64
+		least, most := slices.Index(each, slices.Min(each)), slices.Index(each, slices.Max(each))
+		says := make([]string, len(known))
+		for i := range known {
+			says[i] = fmt.Sprintf("%.3g at %g", each[i], known[i].rate)
+		}
+		found = append(found, finding{"energy.least", values{
+			"arms": []prober.Arm{arm}, "joules": each[least], "rate": known[least].rate, "most": each[most], "most_rate": known[most].rate,
+		}, "joules_per_output_token: " + strings.Join(says, ", ")})
+	}
+	return found
+}
+
+// throttling says where GPUs were held back.
+func throttling(d *reading) (found []finding) {
+	for _, arm := range d.arms {
 		reasons := map[string]bool{}
-		for _, p := range points {
-			for _, s := range p.steps {
-				if s.GPU == nil {
-					continue
-				}
-				for _, reason := range s.GPU.Throttled() {
-					reasons[reason] = true
-					if !slices.Contains(rates, p.rate) {
-						rates = append(rates, p.rate)
-					}
-				}
+		rates, _ := ratesWith(d.points(arm), func(s *prober.StepResult) int {
+			if s.GPU == nil {
+				return 0
 			}
-		}
+			for _, reason := range s.GPU.Throttled() {
+				reasons[reason] = true
+			}
+			return len(s.GPU.Throttled())
+		})
 		if len(rates) > 0 {
 			all := strings.Join(slices.Sorted(maps.Keys(reasons)), ", ")
 			found = append(found, finding{

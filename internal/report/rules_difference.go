@@ -10,8 +10,8 @@ import (
 	"vllm_prober/prober"
 )
 
-// differences says in words how arms of one number of GPUs differ.
-func differences(d *reading) (found []finding) {
+// betweenArms says in words how arms of one number of GPUs differ.
+func betweenArms(d *reading) (found []finding) {
 	for _, p := range d.pairs {
 		found = append(found, difference(p)...)
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 
+	"vllm_prober/internal/compare"
 	"vllm_prober/prober"
 )
 
@@ -19,7 +20,7 @@ func latency(d *reading) (found []finding) {
 	for _, arm := range d.arms {
 		points := d.points(arm)
 		borne, over, _ := bounds(points)
-		if borne != nil && points[0].rate < borne.rate && points[0].latencies() && borne.latencies() {
+		if borne != nil && points[0].rate < borne.rate && points[0].has(tpot) && borne.has(tpot) {
 			rule := "latency.calm"
 			if borne.mean(ttftMean) >= explodes*points[0].mean(ttftMean) {
 				rule = "latency.rises"
@@ -30,23 +31,40 @@ func latency(d *reading) (found []finding) {
 				"tpot_from": seconds(points[0].mean(tpotMean)), "tpot_to": seconds(borne.mean(tpotMean)),
 			}, verdicts(points)})
 		}
-		if borne == nil || over == nil || !borne.latencies() || !over.latencies() {
+		if borne == nil || over == nil || !borne.has(tpot) || !over.has(tpot) {
 			continue
 		}
-		ttft, tpot := over.mean(ttftMean)/borne.mean(ttftMean), over.mean(tpotMean)/borne.mean(tpotMean)
-		if ttft < explodes || !(ttft >= muchMore*tpot) { // also where there is no TPOT
+		waits, works := over.mean(ttftMean)/borne.mean(ttftMean), over.mean(tpotMean)/borne.mean(tpotMean)
+		if waits < explodes || waits < muchMore*works {
 			continue
 		}
 		found = append(found, finding{"latency.queue", values{
-			"arms": []prober.Arm{arm}, "lower": borne.rate, "upper": over.rate, "ttft_times": ttft, "tpot_times": tpot,
+			"arms": []prober.Arm{arm}, "lower": borne.rate, "upper": over.rate, "ttft_times": waits, "tpot_times": works,
 			"ttft_from": seconds(borne.mean(ttftMean)), "ttft_to": seconds(over.mean(ttftMean)),
 			"tpot_from": seconds(borne.mean(tpotMean)), "tpot_to": seconds(over.mean(tpotMean)),
 		}, verdicts([]point{*borne, *over})})
-		if wait, known := over.queued(noQueue(points, over)); known && wait > noteworthy*over.mean(ttftMean) {
+		if wait, known := queued(points, over); known && wait > noteworthy*over.mean(ttftMean) {
 			found = append(found, finding{
-				"latency.waiting", values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
+				"latency.waiting",
+				values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
 				fmt.Sprintf("waiting / throughput: %.3g s of %.3g s", wait, over.mean(ttftMean)),
 			})
+		}
+	}
+	return found
+}
+
+// warmUp says where the windows began before the warm-up had ended, which takes
+// repeats to see.
+func warmUp(d *reading) (found []finding) {
+	var steps []compare.Step
+	for _, arm := range d.arms {
+		steps = append(steps, d.side(arm).Steps...)
+	}
+	for _, f := range compare.Findings(steps) {
+		if f.Kind == compare.WarmUp {
+			v := values{"arms": []prober.Arm{f.Arm}, "rate": f.RequestRate, "detail": f.Text}
+			found = append(found, finding{"steady.warm_up", v, fmt.Sprintf("finding: %s at %g", f.Kind, f.RequestRate)})
 		}
 	}
 	return found
@@ -70,7 +88,8 @@ func drain(d *reading) []finding {
 			}
 			worst = 1 - bench/done
 			found = []finding{{
-				"drain.artefact", values{"arm": arm, "rate": p.rate, "bench": bench, "throughput": done},
+				"drain.artefact",
+				values{"arm": arm, "rate": p.rate, "bench": bench, "throughput": done},
 				fmt.Sprintf("bench_throughput: %.4g, throughput: %.4g; %s", bench, done, verdicts([]point{p})),
 			}}
 		}

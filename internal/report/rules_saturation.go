@@ -60,7 +60,8 @@ func capacity(d *reading) (found []finding) {
 	for _, a := range d.result.Answers {
 		if c := a.Capacity; c != nil {
 			found = append(found, finding{
-				"capacity.found", values{"arms": []prober.Arm{a.Arm}, "value": c.Value},
+				"capacity.found",
+				values{"arms": []prober.Arm{a.Arm}, "value": c.Value},
 				fmt.Sprintf("capacity: %.4g, between %g and %g", c.Value, c.Lower, c.Upper),
 			})
 		}
@@ -77,7 +78,9 @@ func sloKept(d *reading) (found []finding) {
 	for _, arm := range d.arms {
 		if e := d.answer(arm).SLORate; e != nil {
 			found = append(found, finding{
-				"slo.rate", values{"arms": []prober.Arm{arm}, "value": e.Value}, fmt.Sprintf("slo_rate: %.4g, between %g and %g", e.Value, e.Lower, e.Upper),
+				"slo.rate",
+				values{"arms": []prober.Arm{arm}, "value": e.Value},
+				fmt.Sprintf("slo_rate: %.4g, between %g and %g", e.Value, e.Lower, e.Upper),
 			})
 			continue
 		}

@@ -108,7 +108,7 @@ func (r *Reader) Former(of *Record, limit int) ([]*Record, error) {
 func (r *Reader) Latest() ([]*Record, error) {
 	var found []stored
 	err := r.view(func(tx *bbolt.Tx) error {
-		for id := range latest(tx) {
+		for _, id := range latest(tx) {
 			found = append(found, read(tx, id))
 		}
 		return nil
@@ -259,24 +259,14 @@ func newest(tx *bbolt.Tx, probe, before string) iter.Seq[string] {
 	}
 }
 
-// latest yields the id of the newest run of each probe.
-func latest(tx *bbolt.Tx) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		runs := tx.Bucket(bucketByProbe).Cursor()
-		for key, _ := runs.Last(); key != nil; key, _ = runs.Prev() {
-			probe, id := splitProbeKey(string(key))
-			if !yield(id) {
-				return
-			}
-			runs.Seek([]byte(probeKey(probe, ""))) // before all of the probe's
-		}
+// latest are the ids of the newest run of each probe, by probe.
+func latest(tx *bbolt.Tx) map[string]string {
+	ids := map[string]string{}
+	for key := range keys(tx.Bucket(bucketByProbe)) { // of a probe, the oldest first
+		at := strings.LastIndexByte(key, '/')
+		ids[key[:at]] = key[at+1:]
 	}
-}
-
-// splitProbeKey is a probe's name, which may have slashes, and the id of its run.
-func splitProbeKey(key string) (probe, id string) {
-	at := strings.LastIndexByte(key, '/')
-	return key[:at], key[at+1:]
+	return ids
 }
 
 // keys yields the keys of a bucket in their order. The bucket must not be

@@ -357,6 +357,28 @@ func TestReading(t *testing.T) {
 }
 
 // A probe's definition is another one when anything of it changes.
+// The latest run of each probe, also of one whose name begins with another's.
+func TestLatest(t *testing.T) {
+	s := open(t, t.TempDir(), Retention{})
+	defer s.Close()
+	record(t, s, 0, noon)
+	record(t, s, 1, noon.Add(time.Hour))
+	record(t, s, 0, noon.Add(2*time.Hour))
+	odd := recorder(t, s, 0)
+	odd.RunStarted(aRun("p/2", noon.Add(30*time.Minute)))
+	latest, err := s.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range latest {
+		got = append(got, fmt.Sprintf("%s at %s with %d", r.Probe, r.StartedAt.Format("15:04"), len(r.Steps)))
+	}
+	if want := "p at 14:00 with 2, p2 at 13:00 with 2, p/2 at 12:30 with 0"; strings.Join(got, ", ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
 func TestConfigurationFollowsTheDefinition(t *testing.T) {
 	cfg := probing()
 	of := func() string {

@@ -42,7 +42,7 @@ func (d *driver) Measure(uuids []string) (readings []gpu.Reading, err error) {
 // reading reads a place's GPUs beside a poller that has made its first round.
 func reading(t *testing.T, d *driver, targets []config.Target, place prober.Place, look func(readings []prober.GPUReading, err error)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		ctx, end := context.WithCancel(context.Background())
 		poller := gpu.NewPoller(d, time.Minute, slog.New(slog.DiscardHandler))
 		go poller.Run(ctx)
@@ -70,7 +70,8 @@ func TestReader(t *testing.T) {
 	d := &driver{
 		snapshot: gpu.Snapshot{GPUs: []gpu.GPU{{UUID: "GPU-0", Processes: process("127.0.0.1:8001")}}},
 		values: []gpu.Value{
-			{Metric: gpu.EnergyJoules, Value: 12.5}, {Metric: gpu.MemoryActivityRatio, Value: 0.3},
+			{Metric: gpu.EnergyJoules, Value: 12.5},
+			{Metric: gpu.MemoryActivityRatio, Value: 0.3},
 			{Metric: gpu.ClockEventSeconds, Label: "sw_power_cap", Value: 2},
 		},
 	}

@@ -35,10 +35,11 @@ func TestSimulatedGPUsOfAStep(t *testing.T) {
 			replicas = append(replicas, r)
 			target.Replicas = append(target.Replicas, "http://"+name)
 			target.GPUUUIDs = append(target.GPUUUIDs, []string{simulator.GPUUUID(i)})
-			network[name+":80"] = simulator.NewPipeListener()
+			listener := simulator.NewPipeListener()
+			network[name+":80"] = listener
 			server := &http.Server{Handler: r}
 			servers = append(servers, server)
-			go func() { _ = server.Serve(network[name+":80"]) }()
+			go func() { _ = server.Serve(listener) }()
 		}
 		source, err := simulator.GPUs(replicas)
 		if err != nil {

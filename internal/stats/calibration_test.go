@@ -378,3 +378,39 @@ func TestChangePointsAreAsRareAsTheyAreToBe(t *testing.T) {
 		}
 	}
 }
+
+// A warm-up that is not there is seldom seen, and one that is there is seen where it is.
+func TestWarmUpsAreSeenWhereTheyAre(t *testing.T) {
+	draws := trials(t) / 4
+	for _, source := range []truth{mg1(0.5, 3), md1(0.8, 3), ar1(1, 0.9, 0.3)} {
+		for _, repeats := range []int{6, 10} {
+			rng := rand.New(rand.NewPCG(uint64(repeats), 14))
+			alarms, seen, ends := 0, 0, 0
+			for range draws {
+				var steady, warming [][]float64
+				for range repeats {
+					values := draw(source, rng, 320)
+					b, _ := step(values)
+					steady = append(steady, b.Means())
+					for i := range 40 { // four parts, in the mean 1.5 times as long
+						values[i] *= 2 - float64(i)/40
+					}
+					b, _ = step(values)
+					warming = append(warming, b.Means())
+				}
+				if _, change, ok := Warming(steady); ok && change.P() <= 0.05 {
+					alarms++
+				}
+				if parts, change, ok := Warming(warming); ok && change.P() <= 0.05 && change.Log > 0 {
+					seen++
+					ends += parts
+				}
+			}
+			t.Logf("%s of mean %.3g, %d repeats: %.1f%% false alarms; a warm-up of 4 parts seen in %.1f%%, to end after %.1f in the mean",
+				source.name, source.mean, repeats, 100*float64(alarms)/float64(draws), 100*float64(seen)/float64(draws), float64(ends)/float64(max(seen, 1)))
+			if limit := 0.05 + 3*math.Sqrt(0.05*0.95/float64(draws)); float64(alarms)/float64(draws) > limit {
+				t.Errorf("%d false alarms of %d, want 5%%", alarms, draws)
+			}
+		}
+	}
+}

@@ -3,6 +3,8 @@ package stats
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // mserBatch is the 5 of MSER-5.
@@ -117,4 +119,50 @@ func (b *Batches) Steady() (steady, rises bool) {
 	}
 	p, rises := Trend(means)
 	return p > alarm, rises
+}
+
+// Warming looks for a warm-up within the windows of repeats of one step, each given by
+// the means of its parts in the order of time. One window alone cannot tell it from a
+// queue that is long by chance. So the mean of every other window says where it may end
+// (Welch's procedure: The Statistical Analysis of Simulation Results, in The Computer
+// Performance Modeling Handbook, 1983; the end by MSER), and the remaining ones, which
+// know nothing of that, whether the parts before differ from those after: the change is
+// by how many times they do. It says false where there are fewer than two such windows,
+// or no place where it may end.
+func Warming(windows [][]float64) (parts int, change Change, ok bool) {
+	var sum []float64
+	var before, after []float64
+	for i, w := range windows {
+		if len(w) != Parts {
+			return 0, Change{}, false
+		}
+		if i%2 == 0 {
+			sum = added(sum, w)
+		}
+	}
+	parts = Truncation(sum)
+	if parts == 0 || parts >= len(sum)/2 {
+		return 0, Change{}, false
+	}
+	for i, w := range windows {
+		if i%2 == 1 {
+			before, after = append(before, stat.Mean(w[:parts], nil)), append(after, stat.Mean(w[parts:], nil))
+		}
+	}
+	change, ok = OfPairs(after, before)
+	return parts, change, ok
+}
+
+// added adds the parts up, each as a share of its window's mean.
+func added(sum, window []float64) []float64 {
+	if sum == nil {
+		sum = make([]float64, len(window))
+	}
+	whole := stat.Mean(window, nil)
+	for i, x := range window {
+		if whole > 0 {
+			sum[i] += x / whole
+		}
+	}
+	return sum
 }

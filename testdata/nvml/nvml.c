@@ -1,6 +1,8 @@
 /* A libnvidia-ml.so.1 for tests, of one GPU. With OLD it lacks whatever drivers
- * before 2018 lacked. With HANGS a call of it never returns. */
+ * before 2018 lacked. With HANGS a call of it never returns. With BUSY it takes
+ * 300 W, and its power limit holds its clocks down for a tenth of the time. */
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "nvml.h"
@@ -15,6 +17,14 @@ static nvmlReturn_t text(char *to, unsigned int length, const char *from)
 		return NVML_ERROR_INSUFFICIENT_SIZE;
 	strcpy(to, from);
 	return NVML_SUCCESS;
+}
+
+/* Milliseconds on a clock that only goes forward. */
+static unsigned long long milliseconds(void)
+{
+	struct timespec at;
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	return at.tv_sec * 1000ULL + at.tv_nsec / 1000000;
 }
 
 nvmlReturn_t nvmlInit_v2(void) { return NVML_SUCCESS; }
@@ -110,6 +120,9 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *me
 nvmlReturn_t nvmlDeviceGetTotalEnergyConsumption(nvmlDevice_t device, unsigned long long *energy)
 {
 	*energy = 5000000000123ULL;
+#ifdef BUSY
+	*energy += 300 * milliseconds();
+#endif
 	return NVML_SUCCESS;
 }
 
@@ -130,6 +143,9 @@ nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, nvmlFieldV
 			break;
 		case NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP:
 			values[i].value.ullVal = 7500000000ULL;
+#ifdef BUSY
+			values[i].value.ullVal += 100000 * milliseconds();
+#endif
 			break;
 		case NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX:
 			values[i].value.ullVal = 2;
