@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/promslog"
 
+	"vllm_prober/internal/document"
 	"vllm_prober/internal/report"
 	"vllm_prober/internal/results"
 )
@@ -35,7 +36,13 @@ func addReport(app *kingpin.Application, commands map[string]command) {
 		if err != nil {
 			return err
 		}
-		return writeReport(env.stdout, records, *output, report.Language(*language))
+		former := map[string][]*results.Record{}
+		for _, r := range records {
+			if former[r.ID], err = results.In(*path).Former(r, formerRuns); err != nil {
+				return err
+			}
+		}
+		return writeReport(env.stdout, report.Since(records, former, report.Language(*language)), *output)
 	}
 }
 
@@ -70,8 +77,7 @@ func reported(records *results.Reader, ids []string, probe string) (all []*resul
 	return all, err
 }
 
-func writeReport(w io.Writer, records []*results.Record, form string, language report.Language) error {
-	doc := report.Of(records, language)
+func writeReport(w io.Writer, doc *document.Document, form string) error {
 	var text []byte
 	var err error
 	switch form {

@@ -204,6 +204,9 @@ var catalogue = map[string]message{
 		"{arms}: 초당 {rates}건에서 GPU 클록이 제한되었습니다({reasons}). 이 단계들은 냉각과 전력 제한의 영향을 함께 측정한 것입니다.",
 	},
 
+	"before.one":     {"the run before", "직전 실행"},
+	"before.several": {"the {runs} runs before", "이전 실행 {runs}회"},
+
 	// Words and metrics.
 	"word.better":       {"better", "더 좋음"},
 	"word.worse":        {"worse", "더 나쁨"},
@@ -234,6 +237,7 @@ var catalogue = map[string]message{
 	"topic.latency":     {"How latency behaves", "지연 시간의 양상"},
 	"topic.batch":       {"Batch size", "배치 크기"},
 	"topic.differences": {"Differences", "대상 간 차이"},
+	"topic.before":      {"Since the runs before", "이전 실행과 비교"},
 	"topic.beware":      {"Beware", "주의할 점"},
 	"topic.energy":      {"Energy", "에너지"},
 	"title.document":    {"vLLM performance: probe {probe}", "vLLM 성능 보고서: 프로브 {probe}"},
@@ -243,6 +247,7 @@ var catalogue = map[string]message{
 	"title.throughput":  {"Throughput", "처리량"},
 	"title.latency":     {"Latency", "지연 시간"},
 	"title.arms":        {"Arms side by side", "대상 비교"},
+	"title.before":      {"Against the runs before", "이전 실행과 비교"},
 	"title.breakdown":   {"Where the time goes", "지연 시간의 구성"},
 	"title.scaling":     {"Scaling", "확장성"},
 	"title.saturation":  {"Saturation", "포화"},

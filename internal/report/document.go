@@ -8,6 +8,12 @@ import (
 // Of is the report of some runs in a language: a summary of what their verdicts say,
 // and the figures of each.
 func Of(records []*results.Record, language Language) *document.Document {
+	return Since(records, nil, language)
+}
+
+// Since is that, with what has changed since the runs of the same definition before
+// each, by its id.
+func Since(records []*results.Record, former map[string][]*results.Record, language Language) *document.Document {
 	words := speaker{language: language}
 	doc := &document.Document{
 		Language: string(language),
@@ -19,7 +25,7 @@ func Of(records []*results.Record, language Language) *document.Document {
 	summary := document.Section{Title: words.say("title.summary", nil)}
 	var runs []document.Section
 	for _, r := range records {
-		d := read(r)
+		d := read(r, former[r.ID]...)
 		w := &writer{speaker{language, d.arms}, d}
 		title := w.say("title.run", values{"id": r.ID, "probe": r.Probe})
 		if len(records) == 1 {
@@ -61,6 +67,7 @@ func (w *writer) parts() (all []document.Section) {
 		{"title.throughput", w.throughput},
 		{"title.latency", w.latency},
 		{"title.arms", w.armsSideBySide},
+		{"title.before", w.sinceBefore},
 		{"title.breakdown", w.breakdown},
 		{"title.scaling", w.scaling},
 		{"title.saturation", w.saturation},

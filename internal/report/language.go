@@ -5,7 +5,6 @@ import (
 	"math"
 	"regexp"
 	"strings"
-	"time"
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/compare"
@@ -64,6 +63,11 @@ func (s speaker) show(x any) string {
 	switch x := x.(type) {
 	case prober.Arm:
 		return s.arm(x)
+	case runsBefore:
+		if x == 1 {
+			return s.say("before.one", nil)
+		}
+		return s.say("before.several", values{"runs": int(x)})
 	case []prober.Arm:
 		names := make([]string, len(x))
 		for i, a := range x {
@@ -86,8 +90,6 @@ func (s speaker) show(x any) string {
 		return chart.Share.Format(float64(x))
 	case margin:
 		return fmt.Sprintf("%.1f%%", max(math.Ceil(float64(x)*1000)/10, 0.1))
-	case time.Duration:
-		return chart.Seconds.Format(x.Seconds())
 	case compare.Metric:
 		return s.say("metric."+string(x), nil)
 	case stats.Word:

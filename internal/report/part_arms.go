@@ -10,28 +10,42 @@ import (
 	"vllm_prober/internal/stats"
 )
 
-// armsSideBySide has the arms of each number of GPUs, each against the first: a table
-// of the means, as people make it, and one of all figures.
+// armsSideBySide has the arms of each number of GPUs, each against the first.
 func (w *writer) armsSideBySide() (blocks []document.Block) {
 	for _, p := range w.d.pairs {
-		method := stats.Method("")
-		if i := slices.IndexFunc(p.table.Cells, func(c compare.Cell) bool { return c.Method != "" }); i >= 0 {
-			method = p.table.Cells[i].Method
-		}
-		blocks = append(blocks,
-			document.Paragraph(w.say("text.arms", values{
-				"base": p.base, "effect": share(p.table.Effect), "method": w.say("method."+string(method), nil),
-			})),
-			document.Block{Table: w.means(p)}, document.Block{Table: w.cells(p)})
+		blocks = append(blocks, w.contrast(p.contrast())...)
 	}
 	return blocks
 }
 
+// sinceBefore has each arm against itself in the runs before.
+func (w *writer) sinceBefore() (blocks []document.Block) {
+	for _, c := range w.d.since {
+		blocks = append(blocks, w.contrast(c)...)
+	}
+	return blocks
+}
+
+// contrast has a table of the means, as people make it, and one of all figures.
+func (w *writer) contrast(c contrast) []document.Block {
+	method := stats.Method("")
+	if i := slices.IndexFunc(c.table.Cells, func(c compare.Cell) bool { return c.Method != "" }); i >= 0 {
+		method = c.table.Cells[i].Method
+	}
+	return []document.Block{
+		document.Paragraph(w.say("text.arms", values{
+			"base": c.base, "effect": share(c.table.Effect), "method": w.say("method."+string(method), nil),
+		})),
+		{Table: w.means(c)},
+		{Table: w.cells(c)},
+	}
+}
+
 // means has a row for each request rate, and for each mean both arms and the change.
-func (w *writer) means(p pair) *document.Table {
+func (w *writer) means(p contrast) *document.Table {
 	t := &document.Table{Caption: w.say("title.means", values{"base": p.base, "other": p.other}), Head: w.head("req_s")}
 	for _, m := range means {
-		t.Head = append(t.Head, w.show(m)+" "+w.arm(p.base), w.arm(p.other), w.say("head.change", nil))
+		t.Head = append(t.Head, w.show(m)+" "+w.show(p.base), w.show(p.other), w.say("head.change", nil))
 	}
 	var rates []float64
 	for _, c := range p.table.Cells {
@@ -54,10 +68,10 @@ func (w *writer) means(p pair) *document.Table {
 }
 
 // cells has a row for each figure.
-func (w *writer) cells(p pair) *document.Table {
+func (w *writer) cells(p contrast) *document.Table {
 	t := &document.Table{
 		Caption: w.say("title.cells", values{"base": p.base, "other": p.other}), Folded: true,
-		Head: append(w.head("req_s", "metric"), w.arm(p.base), w.arm(p.other)),
+		Head: append(w.head("req_s", "metric"), w.show(p.base), w.show(p.other)),
 	}
 	t.Head = append(t.Head, w.head("change", "interval", "word", "repeats", "why")...)
 	for i := range p.table.Cells {

@@ -69,7 +69,7 @@ func (w *writer) howToRepeat() []document.Block {
 			"endpoint": p.Workload.Endpoint, "process": p.Pacing.Process,
 			"prompt": tokens(p.Workload.PromptTokens), "output": tokens(p.Workload.OutputTokens),
 		}))
-		add("steps_of", nil, w.say("text.ladder", values{"warmup": p.Ladder.Warmup, "window": p.Ladder.Window, "repeats": p.Ladder.Repeats}))
+		add("steps_of", nil, w.say("text.ladder", values{"warmup": seconds(p.Ladder.Warmup.Seconds()), "window": seconds(p.Ladder.Window.Seconds()), "repeats": p.Ladder.Repeats}))
 		if w.d.probe.SLO.IsSet() {
 			add("slo", nil, w.slo())
 		}
@@ -88,7 +88,7 @@ func (w *writer) slo() string {
 		limit time.Duration
 	}{{"TTFT", w.d.probe.SLO.TTFT}, {"TPOT", w.d.probe.SLO.TPOT}, {"E2E", w.d.probe.SLO.E2E}} {
 		if l.limit > 0 {
-			limits = append(limits, fmt.Sprintf("%s ≤ %s", l.name, w.show(l.limit)))
+			limits = append(limits, fmt.Sprintf("%s ≤ %s", l.name, w.show(seconds(l.limit.Seconds()))))
 		}
 	}
 	return w.say("text.slo", values{"limits": strings.Join(limits, ", "), "share": share(w.d.probe.SLO.Attainment)})

@@ -23,6 +23,8 @@ type reading struct {
 	probe config.Probe
 	// pairs are the arms of one number of GPUs, each against the first of them.
 	pairs []pair
+	// since are the arms against themselves in the runs before, where these are known.
+	since []contrast
 }
 
 // pair is two arms, one held against the other.
@@ -30,6 +32,18 @@ type pair struct {
 	base, other prober.Arm
 	table       *compare.Table
 }
+
+// contrast is one side held against the other. Their names are an arm's, or
+// runsBefore.
+type contrast struct {
+	base, other any
+	table       *compare.Table
+}
+
+// runsBefore is a number of runs.
+type runsBefore int
+
+func (p pair) contrast() contrast { return contrast{p.base, p.other, p.table} }
 
 // point is what an arm's steps at one rate have shown.
 type point struct {
@@ -39,7 +53,8 @@ type point struct {
 	saturated prober.Saturation
 }
 
-func read(r *results.Record) *reading {
+// read reads a record, and those of runs of its definition before it, if any.
+func read(r *results.Record, former ...*results.Record) *reading {
 	d := &reading{Record: r, result: r.Result()}
 	d.result.Results = slices.DeleteFunc(d.result.Results, func(s prober.StepResult) bool {
 		return !s.Repeated && slices.ContainsFunc(d.result.Results, func(again prober.StepResult) bool {
@@ -60,7 +75,21 @@ func read(r *results.Record) *reading {
 		}
 	}
 	d.compare()
+	d.compareWith(former)
 	return d
+}
+
+func (d *reading) compareWith(former []*results.Record) {
+	var runs []*prober.RunResult
+	for _, r := range former {
+		runs = append(runs, r.Result())
+	}
+	for _, before := range compare.OfRuns("before", runs) {
+		table := compare.Between(before, d.side(before.Arm()), compare.Effect)
+		if len(table.Cells) > 0 {
+			d.since = append(d.since, contrast{runsBefore(len(former)), before.Arm(), table})
+		}
+	}
 }
 
 func (d *reading) compare() {

@@ -31,6 +31,7 @@ var topics = []topic{
 	{"topic.latency", []func(*reading) []finding{latency}},
 	{"topic.batch", []func(*reading) []finding{inForce}},
 	{"topic.differences", []func(*reading) []finding{betweenArms, experiment}},
+	{"topic.before", []func(*reading) []finding{sinceBefore}},
 	{"topic.beware", []func(*reading) []finding{warmUp, drain, foreignTraffic, failures, cutRequests, caches}},
 	{"topic.energy", []func(*reading) []finding{energy, throttling}},
 }

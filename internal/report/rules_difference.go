@@ -13,13 +13,21 @@ import (
 // betweenArms says in words how arms of one number of GPUs differ.
 func betweenArms(d *reading) (found []finding) {
 	for _, p := range d.pairs {
-		found = append(found, difference(p)...)
+		found = append(found, difference(p.contrast())...)
 	}
 	return found
 }
 
-// difference is that of one pair.
-func difference(p pair) []finding {
+// sinceBefore says in words how the arms differ from what they were.
+func sinceBefore(d *reading) (found []finding) {
+	for _, c := range d.since {
+		found = append(found, difference(c)...)
+	}
+	return found
+}
+
+// difference is that of one contrast.
+func difference(p contrast) []finding {
 	count := map[stats.Word]int{}
 	beyond, repeats, reason := 0.0, 0, ""
 	var most *compare.Cell

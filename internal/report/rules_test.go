@@ -512,3 +512,31 @@ func TestQueued(t *testing.T) {
 		t.Error("it is known where the replicas say nothing")
 	}
 }
+
+// An arm is held against itself in the runs before: of three whose TTFT is 40 ms to a
+// per mille, a run with 60 ms is no further one, nor is its E2E of 1.06 s. The interval is
+// 1.5·exp(±4.303·0.001·√(1/3 + 1)).
+func TestSinceTheRunsBefore(t *testing.T) {
+	var former []*results.Record
+	for i, ttft := range []float64{0.040, 0.04004, 0.03996} {
+		former = append(former, recorded(made(single, 10, no, took(ttft, 0.020), func(s *prober.StepResult) { s.RunID = fmt.Sprint(i) })))
+	}
+	for ttft, want := range map[float64]string{
+		0.060: "a against the 3 runs before: better in 0 and worse in 2 of 8 figures, most of all TTFT, mean at 10 requests a second: +50.0% (+49.3%, +50.7%).",
+		0.040: "a and the 3 runs before do the same: no difference beyond ±",
+	} {
+		d := read(recorded(made(single, 10, no, took(ttft, 0.020))), former...)
+		said := (speaker{English, d.arms}).sentences(sinceBefore(d))
+		if len(said) != 1 || !strings.HasPrefix(said[0].Text, want) {
+			t.Errorf("with %g s: %+v", ttft, said)
+		}
+		doc := Since([]*results.Record{d.Record}, map[string][]*results.Record{"r": former}, Korean).Markdown()
+		if !strings.Contains(doc, "이전 실행 3회") {
+			t.Errorf("the report lacks it:\n%s", doc)
+		}
+	}
+	d := read(recorded(made(single, 10, no)), former[0])
+	if said := (speaker{English, d.arms}).sentences(sinceBefore(d)); !strings.Contains(said[0].Text, "the run before") {
+		t.Errorf("one run is several: %+v", said)
+	}
+}
