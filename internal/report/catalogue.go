@@ -335,7 +335,7 @@ var catalogue = map[string]message{
 		"측정 구간 안에 완료된 요청 수를 구간의 길이로 나눈 값입니다. 구간 표시는 95% 신뢰 구간이며, 같은 단계를 여러 번 반복했으면 반복에서, 아니면 단계 내부의 부분 구간에서 구합니다.",
 	},
 	"text.arms": {
-		"{base} is the base. Each change comes with the interval that covers it with 95% confidence, and a verdict on all of the table's figures together; a difference below {effect} does not matter here. {method}",
+		"The base is {base}. Each change comes with the interval that covers it with 95% confidence, and a verdict on all of the table's figures together; a difference below {effect} does not matter here. {method}",
 		"기준은 {base}입니다. 변화에는 95% 신뢰 구간을 붙이고, 판정은 표의 모든 수치를 함께 고려해 내립니다. {effect} 미만의 차이는 의미 있는 차이로 보지 않습니다. {method}",
 	},
 	"method.pairs":   {"Steps that were made beside each other are compared in pairs.", "나란히 수행한 단계끼리 짝지어 비교합니다."},

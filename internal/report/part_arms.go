@@ -45,7 +45,7 @@ func (w *writer) contrast(c contrast) []document.Block {
 func (w *writer) means(p contrast) *document.Table {
 	t := &document.Table{Caption: w.say("title.means", values{"base": p.base, "other": p.other}), Head: w.head("req_s")}
 	for _, m := range means {
-		t.Head = append(t.Head, w.show(m)+" "+w.show(p.base), w.show(p.other), w.say("head.change", nil))
+		t.Head = append(t.Head, w.show(m)+": "+w.show(p.base), w.show(p.other), w.say("head.change", nil))
 	}
 	var rates []float64
 	for _, c := range p.table.Cells {
