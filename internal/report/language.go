@@ -58,6 +58,10 @@ type (
 	margin  float64 // of 1, to the next tenth of a percent upwards
 )
 
+func (x seconds) String() string { return chart.Seconds.Format(float64(x)) }
+func (x share) String() string   { return chart.Share.Format(float64(x)) }
+func (x margin) String() string  { return fmt.Sprintf("%.1f%%", max(math.Ceil(float64(x)*1000)/10, 0.1)) }
+
 // show is a value as text.
 func (s speaker) show(x any) string {
 	switch x := x.(type) {
@@ -84,12 +88,6 @@ func (s speaker) show(x any) string {
 		return s.list(rates)
 	case float64:
 		return chart.Number.Format(x)
-	case seconds:
-		return chart.Seconds.Format(float64(x))
-	case share:
-		return chart.Share.Format(float64(x))
-	case margin:
-		return fmt.Sprintf("%.1f%%", max(math.Ceil(float64(x)*1000)/10, 0.1))
 	case compare.Metric:
 		return s.say("metric."+string(x), nil)
 	case stats.Word:

@@ -69,7 +69,9 @@ func (w *writer) howToRepeat() []document.Block {
 			"endpoint": p.Workload.Endpoint, "process": p.Pacing.Process,
 			"prompt": tokens(p.Workload.PromptTokens), "output": tokens(p.Workload.OutputTokens),
 		}))
-		add("steps_of", nil, w.say("text.ladder", values{"warmup": seconds(p.Ladder.Warmup.Seconds()), "window": seconds(p.Ladder.Window.Seconds()), "repeats": p.Ladder.Repeats}))
+		add("steps_of", nil, w.say("text.ladder", values{
+			"warmup": seconds(p.Ladder.Warmup.Seconds()), "window": seconds(p.Ladder.Window.Seconds()), "repeats": p.Ladder.Repeats,
+		}))
 		if w.d.probe.SLO.IsSet() {
 			add("slo", nil, w.slo())
 		}
