@@ -9,6 +9,10 @@ var catalogue = map[string]message{
 		"The run made all of its steps: {steps}.",
 		"단계 {steps}개를 모두 측정했습니다.",
 	},
+	"run.under_way": {
+		"The run has not ended; it has made {made} of the {planned} steps that were planned.",
+		"실행이 아직 끝나지 않았습니다. 계획한 단계 {planned}개 중 {made}개를 측정했습니다.",
+	},
 	"run.incomplete": {
 		"The run did not make all of its steps: {reason}.",
 		"실행이 모든 단계를 마치지 못했습니다: {reason}.",
@@ -28,16 +32,16 @@ var catalogue = map[string]message{
 
 	// Saturation.
 	"saturation.none": {
-		"{arms} kept up with all request rates that were offered, up to {rate} requests a second.",
-		"{arms}: 초당 {rate}건까지, 부하를 준 모든 요청률을 감당했습니다.",
+		"{arms} kept up with all request rates that were measured, up to {rate} requests a second.",
+		"{arms}: 초당 {rate}건까지, 측정한 모든 요청률을 감당했습니다.",
 	},
 	"saturation.between": {
 		"{arms} kept up with {lower} requests a second, but not with {upper}.",
 		"{arms}: 초당 {lower}건까지는 감당했지만 {upper}건에서는 포화되었습니다.",
 	},
 	"saturation.always": {
-		"{arms} did not even keep up with the lowest request rate, {rate} a second.",
-		"{arms}: 가장 낮은 요청률인 초당 {rate}건도 감당하지 못하고 포화되었습니다.",
+		"{arms} did not even keep up with the lowest request rate that was measured, {rate} a second.",
+		"{arms}: 측정한 가장 낮은 요청률인 초당 {rate}건도 감당하지 못하고 포화되었습니다.",
 	},
 	"saturation.unknown": {
 		"Nobody can say from these steps whether {arms} can bear {rates} requests a second: they were too short to tell.",
@@ -56,16 +60,16 @@ var catalogue = map[string]message{
 		"{arms}: 초당 약 {value}건까지 SLO를 지켰습니다.",
 	},
 	"slo.kept": {
-		"{arms} kept the SLO at all request rates that were offered, up to {rate} a second.",
-		"{arms}: 초당 {rate}건까지, 부하를 준 모든 요청률에서 SLO를 지켰습니다.",
+		"{arms} kept the SLO at all request rates that were measured, up to {rate} a second.",
+		"{arms}: 초당 {rate}건까지, 측정한 모든 요청률에서 SLO를 지켰습니다.",
 	},
 	"slo.between": {
 		"{arms} kept the SLO at {lower} requests a second; at {upper}, only {share} of the requests kept it.",
 		"{arms}: 초당 {lower}건에서는 SLO를 지켰지만, {upper}건에서는 요청의 {share}만 SLO를 만족했습니다.",
 	},
 	"slo.missed": {
-		"{arms} missed the SLO even at the lowest request rate, {rate} a second, where {share} of the requests kept it.",
-		"{arms}: 가장 낮은 요청률인 초당 {rate}건에서도 SLO를 지키지 못했습니다(만족한 요청 {share}).",
+		"{arms} missed the SLO even at the lowest request rate that was measured, {rate} a second, where {share} of the requests kept it.",
+		"{arms}: 측정한 가장 낮은 요청률인 초당 {rate}건에서도 SLO를 지키지 못했습니다(만족한 요청 {share}).",
 	},
 
 	// Where the time goes.
@@ -78,8 +82,8 @@ var catalogue = map[string]message{
 		"포화되기 전부터 지연 시간이 크게 늘어납니다. {arms}: 요청률이 초당 {lower}건에서 {upper}건으로 오르는 동안 TTFT는 {ttft_from} → {ttft_to}, TPOT는 {tpot_from} → {tpot_to}.",
 	},
 	"latency.queue": {
-		"Under overload the time goes into the queue: from {lower} to {upper} requests a second, TTFT of {arms} grew {ttft_times}-fold, from {ttft_from} to {ttft_to}, and TPOT {tpot_times}-fold, from {tpot_from} to {tpot_to}.",
-		"과부하에서 늘어나는 시간은 대부분 대기 시간입니다. {arms}: 요청률이 초당 {lower}건에서 {upper}건으로 오르자 TTFT는 {ttft_from}에서 {ttft_to}로 {ttft_times}배 늘었지만, TPOT는 {tpot_from}에서 {tpot_to}로 {tpot_times}배 느는 데 그쳤습니다.",
+		"The time goes into the queue: from {lower} to {upper} requests a second, TTFT of {arms} grew {ttft_times}-fold, from {ttft_from} to {ttft_to}, and TPOT {tpot_times}-fold, from {tpot_from} to {tpot_to}.",
+		"늘어나는 시간은 대부분 대기 시간입니다. {arms}: 요청률이 초당 {lower}건에서 {upper}건으로 오르자 TTFT는 {ttft_from}에서 {ttft_to}로 {ttft_times}배 늘었지만, TPOT는 {tpot_from}에서 {tpot_to}로 {tpot_times}배 느는 데 그쳤습니다.",
 	},
 	"latency.waiting": {
 		"About {share} of the TTFT of {arms} at {rate} requests a second was the wait in the replicas' queues: an estimate, by the number of requests that they said were waiting.",

@@ -80,7 +80,7 @@ func TestTheDemoIsUnderstood(t *testing.T) {
 		"batch.no_cause":     "Nothing that differs between bs16 on 4 GPUs and bs32 on 4 GPUs can come from their batch sizes",
 		"difference.some":    "No difference between bs32 on 4 GPUs and bs16 on 4 GPUs was found",
 		"drain.artefact":     "A benchmark that divides requests by the whole duration",
-		"latency.queue":      "Under overload the time goes into the queue: from 16 to 20 requests a second",
+		"latency.queue":      "The time goes into the queue: from 16 to 20 requests a second",
 	} {
 		if !strings.Contains(said[rule], want) {
 			t.Errorf("%s says\n%swant\n%s", rule, said[rule], want)

@@ -93,6 +93,9 @@ func ranToEnd(d *reading) []finding {
 	if d.Outcome == prober.RunSuccess && d.Err == "" {
 		return []finding{{"run.success", values{"steps": len(d.result.Results)}, "outcome: success"}}
 	}
+	if d.Outcome == "" {
+		return []finding{{"run.under_way", values{"made": len(d.result.Results), "planned": d.Run.Steps}, `outcome: ""`}}
+	}
 	return []finding{{"run.incomplete", values{"reason": Ending(d.result)}, fmt.Sprintf("outcome: %q", d.Outcome)}}
 }
 

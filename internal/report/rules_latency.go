@@ -31,6 +31,9 @@ func latency(d *reading) (found []finding) {
 				"tpot_from": seconds(points[0].mean(tpotMean)), "tpot_to": seconds(borne.mean(tpotMean)),
 			}, verdicts(points)})
 		}
+		if over == nil { // a step too short to tell may show what waiting does all the same
+			over = after(points, borne)
+		}
 		if borne == nil || over == nil || !borne.has(tpot) || !over.has(tpot) {
 			continue
 		}
@@ -52,6 +55,16 @@ func latency(d *reading) (found []finding) {
 		}
 	}
 	return found
+}
+
+// after is the point at the next higher rate; nil where there is none.
+func after(points []point, p *point) *point {
+	for i := range points {
+		if p != nil && points[i].rate > p.rate {
+			return &points[i]
+		}
+	}
+	return nil
 }
 
 // warmUp says where the windows began before the warm-up had ended, which takes

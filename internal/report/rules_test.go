@@ -164,6 +164,10 @@ func TestSentences(t *testing.T) {
 			"run.incomplete", changed(recorded(made(single, 10, no)), func(r *results.Record) { r.Outcome, r.Err = prober.RunAborted, "cut" }),
 			"The run did not make all of its steps: aborted: cut.", `outcome: "aborted"`,
 		},
+		{
+			"run.under_way", changed(recorded(made(single, 10, no)), func(r *results.Record) { r.Outcome, r.Run.Steps = "", 12 }),
+			"The run has not ended; it has made 1 of the 12 steps that were planned.", `outcome: ""`,
+		},
 		{"valid.all", recorded(made(single, 10, no)), "All steps are valid: the prober kept up with its own schedule and nothing happened to the replicas.", "valid: 1 of 1"},
 		{
 			"valid.some", recorded(made(single, 10, no), made(single, 20, unknown, broken(prober.PromiseCPU, prober.PromiseSendLag)), made(single, 30, unknown, broken(prober.PromiseCPU))),
@@ -176,13 +180,13 @@ func TestSentences(t *testing.T) {
 
 		{
 			"saturation.none", recorded(made(single, 10, no), made(single, 20, no)),
-			"a kept up with all request rates that were offered, up to 20 requests a second.", "saturated: no at 10, no at 20",
+			"a kept up with all request rates that were measured, up to 20 requests a second.", "saturated: no at 10, no at 20",
 		},
 		{
 			"saturation.between", recorded(made(single, 10, no), made(single, 20, no), made(single, 30, unknown), made(single, 40, yes)),
 			"a kept up with 20 requests a second, but not with 40.", "saturated: no at 10, no at 20, undetermined at 30, yes at 40",
 		},
-		{"saturation.always", recorded(made(single, 10, yes)), "a did not even keep up with the lowest request rate, 10 a second.", "saturated: yes at 10"},
+		{"saturation.always", recorded(made(single, 10, yes)), "a did not even keep up with the lowest request rate that was measured, 10 a second.", "saturated: yes at 10"},
 		{
 			"saturation.unknown", recorded(made(single, 10, no), made(single, 20, unknown), made(single, 30, unknown)),
 			"Nobody can say from these steps whether a can bear 20 and 30 requests a second: they were too short to tell.",
@@ -208,7 +212,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"slo.kept", withSLO(t, recorded(made(single, 10, no), made(single, 20, no, attained(0.91)))),
-			"a kept the SLO at all request rates that were offered, up to 20 a second.", "slo attainment: 1 at 10, 0.91 at 20; wanted 0.9",
+			"a kept the SLO at all request rates that were measured, up to 20 a second.", "slo attainment: 1 at 10, 0.91 at 20; wanted 0.9",
 		},
 		{
 			"slo.between", withSLO(t, recorded(made(single, 10, no), made(single, 20, no, attained(0.5)))),
@@ -216,7 +220,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"slo.missed", withSLO(t, recorded(made(single, 10, no, attained(0.255)))),
-			"a missed the SLO even at the lowest request rate, 10 a second, where 25.5% of the requests kept it.", "slo attainment: 0.255 at 10; wanted 0.9",
+			"a missed the SLO even at the lowest request rate that was measured, 10 a second, where 25.5% of the requests kept it.", "slo attainment: 0.255 at 10; wanted 0.9",
 		},
 
 		{
@@ -229,7 +233,12 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"latency.queue", recorded(made(single, 10, no), made(single, 20, yes, took(4, 0.030))),
-			"Under overload the time goes into the queue: from 10 to 20 requests a second, TTFT of a grew 100-fold, from 40 ms to 4 s, and TPOT 1.5-fold, from 20 ms to 30 ms.", "saturated: no at 10, yes at 20",
+			"The time goes into the queue: from 10 to 20 requests a second, TTFT of a grew 100-fold, from 40 ms to 4 s, and TPOT 1.5-fold, from 20 ms to 30 ms.", "saturated: no at 10, yes at 20",
+		},
+		{ // a step that is too short to tell of saturation
+			"latency.queue", recorded(made(single, 10, no), made(single, 20, unknown, took(0.24, 0.040)), made(single, 30, unknown, took(9, 0.1))),
+			"The time goes into the queue: from 10 to 20 requests a second, TTFT of a grew 6-fold, from 40 ms to 240 ms, and TPOT 2-fold, from 20 ms to 40 ms.",
+			"saturated: no at 10, undetermined at 20",
 		},
 		{ // 30 that wait at 20 a second are 1.5 s of 4
 			"latency.waiting", recorded(made(single, 10, no, says(prober.DidNotBind, 9, 0.1)), made(single, 20, yes, took(4, 0.030), says(prober.Bound, 16, 30))),
@@ -430,8 +439,8 @@ func TestRulesAreSilent(t *testing.T) {
 func TestSentencesOfSeveralArms(t *testing.T) {
 	d := read(recorded(made(single, 10, no), made(other, 10, no), made(four, 10, no), made(four, 20, no)))
 	got := (speaker{English, d.arms}).sentences(topics[1].findings(d))
-	if len(got) != 3 || got[0].Text != "a on 1 GPU and b kept up with all request rates that were offered, up to 10 requests a second." ||
-		got[1].Text != "a on 4 GPUs kept up with all request rates that were offered, up to 20 requests a second." {
+	if len(got) != 3 || got[0].Text != "a on 1 GPU and b kept up with all request rates that were measured, up to 10 requests a second." ||
+		got[1].Text != "a on 4 GPUs kept up with all request rates that were measured, up to 20 requests a second." {
 		t.Errorf("%+v", got)
 	}
 }
