@@ -35,6 +35,10 @@ var catalogue = map[string]message{
 		"{arms} kept up with all request rates that were measured, up to {rate} requests a second.",
 		"{arms}: 초당 {rate}건까지, 측정한 모든 요청률을 감당했습니다.",
 	},
+	"saturation.borne": {
+		"{arms} kept up with {rate} requests a second.",
+		"{arms}: 초당 {rate}건까지는 감당했습니다.",
+	},
 	"saturation.between": {
 		"{arms} kept up with {lower} requests a second, but not with {upper}.",
 		"{arms}: 초당 {lower}건까지는 감당했지만 {upper}건에서는 포화되었습니다.",
@@ -100,7 +104,7 @@ var catalogue = map[string]message{
 		"{arm}: GPU가 {gpus}배일 때 {base}의 {times}배 이상을 처리했습니다. 아직 포화되지 않았으므로 실제 용량은 더 큽니다.",
 	},
 	"scaling.unknown": {
-		"How {arm} scales against {base} cannot be said: {base} was not saturated, so that what it can do is not known.",
+		"How {arm} scales against {base} cannot be said: {base} was not seen to be saturated, so that what it can do is not known.",
 		"{base} 대비 {arm}의 확장성은 알 수 없습니다. 기준인 {base}의 용량이 포화 상태까지 측정되지 않았기 때문입니다.",
 	},
 

@@ -41,6 +41,9 @@ func saturation(d *reading) (found []finding) {
 		case borne != nil && over != nil:
 			v["lower"], v["upper"] = borne.rate, over.rate
 			found = append(found, finding{"saturation.between", v, says})
+		case borne != nil && len(unknown) > 0:
+			v["rate"] = borne.rate
+			found = append(found, finding{"saturation.borne", v, says})
 		case borne != nil:
 			v["rate"] = borne.rate
 			found = append(found, finding{"saturation.none", v, says})

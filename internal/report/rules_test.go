@@ -183,6 +183,10 @@ func TestSentences(t *testing.T) {
 			"a kept up with all request rates that were measured, up to 20 requests a second.", "saturated: no at 10, no at 20",
 		},
 		{
+			"saturation.borne", recorded(made(single, 10, no), made(single, 20, unknown)),
+			"a kept up with 10 requests a second.", "saturated: no at 10, undetermined at 20",
+		},
+		{
 			"saturation.between", recorded(made(single, 10, no), made(single, 20, no), made(single, 30, unknown), made(single, 40, yes)),
 			"a kept up with 20 requests a second, but not with 40.", "saturated: no at 10, no at 20, undetermined at 30, yes at 40",
 		},
@@ -257,7 +261,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"scaling.unknown", recorded(made(single, 20, no), made(four, 80, yes)),
-			"How a on 4 GPUs scales against a on 1 GPU cannot be said: a on 1 GPU was not saturated, so that what it can do is not known.",
+			"How a on 4 GPUs scales against a on 1 GPU cannot be said: a on 1 GPU was not seen to be saturated, so that what it can do is not known.",
 			"capacity: 20 (saturated: false), 80 (saturated: true)",
 		},
 
