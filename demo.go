@@ -63,7 +63,7 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "Probing %d simulated replicas. Metrics: http://%s/metrics\n",
+	fmt.Fprintf(env.stdout, "Probing %d simulated replicas. Look at it: http://%s/\n",
 		demoReplicas*len(demoBatchSizes), shownAddress((*webFlags.WebListenAddresses)[0]))
 	tables := &tablePrinter{env: env, once: once, done: make(chan error, 1)}
 	if logging.Level.String() == "info" {

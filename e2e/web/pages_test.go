@@ -143,7 +143,7 @@ func TestEveryPage(t *testing.T) {
 // picture keeps what the page looks like, at most so much of it as is of use.
 func picture(t *testing.T, b *browser, l look, name string) {
 	t.Helper()
-	const longest = 2000
+	const longest = 2600
 	height := min(eval[float64](t, b, `document.documentElement.scrollHeight`), longest)
 	shot, err := chromedp.Run(b.ctx, func(ctx context.Context, target *chromedp.Target) (page.CaptureScreenshotResult, error) {
 		beyond := true

@@ -8,6 +8,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -362,5 +363,28 @@ func FuzzSVG(f *testing.F) {
 func TestEmpty(t *testing.T) {
 	for _, svg := range []string{Curves{}.SVG(), Bars{}.SVG(), History{}.SVG(), Sparkline{}.SVG()} {
 		wellFormed(t, svg)
+	}
+}
+
+// The label of a line at the top of a chart does not lie on the legend above it.
+func TestALabelKeepsOffTheLegend(t *testing.T) {
+	heights := func(at float64) (line, label float64) {
+		svg := Curves{
+			Y: Axis{Linear: true}, Series: []Series{{Name: "s", Points: []Point{{X: 1, Y: 10}, {X: 2, Y: 100}}}}, Lines: []Line{{At: at, OnY: true, Label: "limit", Series: -1}},
+		}.SVG()
+		dashed := regexp.MustCompile(`<path d="M[\d.]+ ([\d.]+)L[^"]*" stroke="currentColor" stroke-dasharray="4 3"`).FindStringSubmatch(svg)
+		text := regexp.MustCompile(`<text [^>]*y="([\d.]+)"[^>]*>limit</text>`).FindStringSubmatch(svg)
+		if dashed == nil || text == nil {
+			t.Fatalf("no line with its label in\n%s", svg)
+		}
+		line, _ = strconv.ParseFloat(dashed[1], 64)
+		label, _ = strconv.ParseFloat(text[1], 64)
+		return line, label
+	}
+	if line, label := heights(50); label >= line {
+		t.Errorf("in the middle the label is at %g, not above its line at %g", label, line)
+	}
+	if line, label := heights(100); label <= line {
+		t.Errorf("at the top the label is at %g, not below its line at %g", label, line)
 	}
 }

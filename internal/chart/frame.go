@@ -67,6 +67,9 @@ func (f frame) mark(d *drawing, n int, l Line, stroke string) {
 	if l.OnY {
 		if y, has := f.y.at(l.At); has {
 			d.line(f.left, y, f.width-16, y, attributes)
+			if y-4-textSize < f.y.end { // above it there is the legend
+				y += textSize + 6
+			}
 			d.halo(f.left+6, y-4, "start", label)
 		}
 		return

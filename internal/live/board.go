@@ -11,7 +11,7 @@ import (
 
 // Board holds the probes of the configuration in force.
 type Board struct {
-	version, results atomic.Uint64
+	version, results, ended atomic.Uint64
 
 	mu     sync.Mutex
 	probes []*Probe
@@ -31,6 +31,7 @@ func (b *Board) Set(probes []*Probe) {
 			delete(b.logs, name)
 		}
 	}
+	b.ended.Add(1)
 	b.results.Add(1)
 	b.version.Add(1)
 }
@@ -59,3 +60,6 @@ func (b *Board) Version() uint64 { return b.version.Load() }
 // Results rises with the results of runs: what was made of the board's and of the
 // records' holds until then. The windows of heartbeats are none.
 func (b *Board) Results() uint64 { return b.results.Load() }
+
+// Ended rises when a run ends: what was made of runs that have ended holds until then.
+func (b *Board) Ended() uint64 { return b.ended.Load() }

@@ -108,17 +108,22 @@ func TestVersions(t *testing.T) {
 		what    string
 		does    func()
 		results bool
+		ended   bool
 	}{
-		{"a run begins", func() { p.RunStarted(prober.Run{ID: "r"}) }, true},
-		{"a step begins", func() { p.StepStarted(prober.Step{}) }, false},
-		{"a step ends", func() { p.StepEnded(&prober.StepResult{}) }, true},
-		{"a run ends", func() { p.RunEnded(&prober.RunResult{}) }, true},
-		{"a window ends", func() { p.StepEnded(&prober.StepResult{}) }, false},
-		{"a start is skipped", func() { p.RunsSkipped(schedule.Busy, 2, "why") }, false},
-		{"paused", func() { p.SetPaused(true) }, false},
-		{"probes change", func() { b.Set(nil) }, true},
+		{"a run begins", func() { p.RunStarted(prober.Run{ID: "r"}) }, true, false},
+		{"a step begins", func() { p.StepStarted(prober.Step{}) }, false, false},
+		{"a step ends", func() { p.StepEnded(&prober.StepResult{}) }, true, false},
+		{"a run ends", func() { p.RunEnded(&prober.RunResult{}) }, true, true},
+		{"a window ends", func() { p.StepEnded(&prober.StepResult{}) }, false, false},
+		{"a start is skipped", func() { p.RunsSkipped(schedule.Busy, 2, "why") }, false, false},
+		{"paused", func() { p.SetPaused(true) }, false, false},
+		{"probes change", func() { b.Set(nil) }, true, true},
 	} {
+		ended := b.Ended()
 		c.does()
+		if (b.Ended() > ended) != c.ended {
+			t.Errorf("%s: ended %d after %d", c.what, b.Ended(), ended)
+		}
 		if b.Version() <= version || (b.Results() > results) != c.results {
 			t.Errorf("%s: version %d after %d, results %d after %d", c.what, b.Version(), version, b.Results(), results)
 		}
@@ -180,7 +185,7 @@ func TestLog(t *testing.T) {
 func TestALogIsBounded(t *testing.T) {
 	b, p := aProbe()
 	for i := range lines + 3 {
-		p.note(fmt.Sprint(i%2), slog.LevelInfo, fmt.Sprint(i), "long", strings.Repeat("x", 5*longest))
+		p.note(fmt.Sprint(i%2), fmt.Sprint(i), "long", strings.Repeat("x", 5*longest))
 	}
 	all := b.Log("p", "")
 	if len(all) != lines || all[0].Message != "3" || all[lines-1].Message != fmt.Sprint(lines+2) {

@@ -76,8 +76,8 @@ func (b *Board) logged(probe string, line Line) {
 }
 
 // note adds a line that nobody else writes.
-func (p *Probe) note(run string, level slog.Level, message string, namesAndValues ...string) {
-	line := Line{At: time.Now().UTC(), Level: level.String(), Message: message, Run: run}
+func (p *Probe) note(run, message string, namesAndValues ...string) {
+	line := Line{At: time.Now().UTC(), Level: slog.LevelInfo.String(), Message: message, Run: run}
 	for pair := range slices.Chunk(namesAndValues, 2) {
 		line.Values = append(line.Values, Value{pair[0], pair[1]})
 	}

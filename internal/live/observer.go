@@ -2,7 +2,6 @@ package live
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"vllm_prober/prober"
@@ -11,7 +10,7 @@ import (
 // RunStarted implements prober.Observer.
 func (p *Probe) RunStarted(r prober.Run) {
 	p.changeResults(func() { p.run = &prober.RunResult{Run: r} })
-	p.note(r.ID, slog.LevelInfo, "run began", "steps", fmt.Sprint(r.Steps), "seed", fmt.Sprint(r.Seed))
+	p.note(r.ID, "run began", "steps", fmt.Sprint(r.Steps), "seed", fmt.Sprint(r.Seed))
 }
 
 // Preparing implements prober.Observer.
@@ -24,7 +23,7 @@ func (p *Probe) StepStarted(s prober.Step) {
 	p.failed.Store(0)
 	p.change(func() { p.step, p.preparing = &s, nil })
 	if p.Current() != nil {
-		p.note(s.RunID, slog.LevelInfo, "step began", "step", fmt.Sprint(s.Number), "target", s.Arm.Target,
+		p.note(s.RunID, "step began", "step", fmt.Sprint(s.Number), "target", s.Arm.Target,
 			"gpus", fmt.Sprint(s.Arm.GPUs), "request_rate", fmt.Sprint(s.RequestRate))
 	}
 }
@@ -75,6 +74,7 @@ func (p *Probe) RunEnded(r *prober.RunResult) {
 		}
 		p.run, p.step, p.preparing = nil, nil, nil
 		p.end(&ended)
+		p.board.ended.Add(1)
 	})
-	p.note(r.ID, slog.LevelInfo, "run ended", "outcome", string(r.Outcome), "took", r.EndedAt.Sub(r.StartedAt).Round(time.Second).String())
+	p.note(r.ID, "run ended", "outcome", string(r.Outcome), "took", r.EndedAt.Sub(r.StartedAt).Round(time.Second).String())
 }

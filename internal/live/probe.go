@@ -215,6 +215,7 @@ func (p *Probe) Restore(runs []*prober.RunResult) {
 				p.end(r)
 			}
 		}
+		p.board.ended.Add(1)
 	})
 }
 

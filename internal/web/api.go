@@ -37,7 +37,7 @@ func newAPI(o Options, r runs) *api {
 type response struct {
 	Status    string    `json:"status"`
 	Data      any       `json:"data,omitempty"`
-	ErrorType errorType `json:"errorType,omitempty"`
+	ErrorType errorType `json:"errorType,omitempty"` //nolint:tagliatelle // as Prometheus has it
 	Error     string    `json:"error,omitempty"`
 }
 
@@ -99,7 +99,7 @@ func (a *api) register(mux *http.ServeMux, slots chan struct{}) {
 
 // refuse answers a request beyond the limit.
 func refuse(w http.ResponseWriter) {
-	fail(w, &failure{http.StatusServiceUnavailable, unavailable, fmt.Errorf("%d requests are being served, which is the most: try again", mostInFlight)})
+	fail(w, &failure{http.StatusServiceUnavailable, unavailable, errors.New(tooMany)})
 }
 
 func fail(w http.ResponseWriter, err error) {
@@ -120,7 +120,7 @@ func write(w http.ResponseWriter, status int, r response) {
 	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false) // it is no HTML, and <secret> is to be read as it is
-	_ = e.Encode(r)        // the client may be gone
+	_ = e.Encode(r)        //nolint:errchkjson // the client may be gone
 }
 
 // probeAnswer is a probe with its schedule and state.

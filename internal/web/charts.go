@@ -48,19 +48,20 @@ var (
 	}}
 )
 
-// historyCharts follow each arm of the newest run through all of them, which are the
-// newest first: at the highest request rate that it then bore, for it is there that
+// historyCharts follow each arm of the newest run that has ended through all of them,
+// which are the newest first: at the highest request rate that it then bore, for it is there that
 // the service works, and a capacity where it was searched for.
 func historyCharts(records []*results.Record) (drawings []drawing) {
+	records = slices.DeleteFunc(slices.Clone(records), func(r *results.Record) bool { return r.Outcome == "" || len(r.Steps) == 0 })
 	if len(records) < 2 {
 		return nil
 	}
-	records = slices.Clone(records)
 	slices.Reverse(records)
 	for _, v := range verdictsOf(records[len(records)-1].Result()) {
 		if rate := rateToFollow(records[len(records)-1], v); rate > 0 {
 			for _, f := range []followed{followedTTFT, followedTPOT} {
-				drawings = appendDrawn(drawings, fmt.Sprintf("%s at %g req/s: %s", f.name, rate, arm(v.Arm)), f.unit, momentsOf(records, v.Arm, rate, f.of))
+				caption := fmt.Sprintf("%s at %g req/s: %s", f.name, rate, arm(v.Arm))
+				drawings = appendDrawn(drawings, caption, f.unit, momentsOf(records, v.Arm, rate, f.of))
 			}
 		}
 		if v.Capacity != nil {

@@ -20,7 +20,7 @@ var functions = template.FuncMap{
 	"ago":     func(t time.Time) template.HTML { return timeOf(t, "ago") },
 	"in":      func(t time.Time) template.HTML { return timeOf(t, "in") },
 	"took":    func(from, to time.Time) string { return inShort(to.Sub(from)) },
-	"result":  func(r *runAnswer) string { return resultOf(r) },
+	"result":  resultOf,
 	"words":   func(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") },
 	"broken":  brokenOf,
 	"percent": func(part, whole float64) int { return int(100 * part / whole) },
@@ -43,7 +43,8 @@ func timeOf(t time.Time, as string) template.HTML {
 	case as == "ago":
 		text = inShort(-away) + " ago"
 	}
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339), exact, text)) //nolint:gosec // figures alone
+	made := fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339), exact, text)
+	return template.HTML(made) //nolint:gosec // figures alone
 }
 
 // resultOf says in a word how a run ended.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"vllm_prober/internal/config"
@@ -16,8 +17,7 @@ type history struct {
 	// Before is the id that the next page of older runs follows; empty on the last.
 	Before string
 	// First says that it begins with the newest run.
-	First  bool
-	Charts []drawing
+	First bool
 }
 
 // Older is the query of the next page.
@@ -41,9 +41,6 @@ func (p *pages) history(probe, before string, size int) (*history, error) {
 		}
 		if more {
 			h.Before = records[len(records)-1].ID
-		}
-		if probe != "" {
-			h.Charts = historyCharts(records)
 		}
 		return h, nil
 	})
@@ -77,8 +74,12 @@ type probeView struct {
 	// Run is the one that the verdicts and the report are of.
 	Run     *runAnswer
 	History *history
-	Windows []drawing
+	// Charts follow the runs or, of a heartbeat, the windows.
+	Charts []drawing
 }
+
+// ofProbe are the parts of its latest run's report that a probe's page has.
+var ofProbe = []string{"Throughput", "Latency", "Arms side by side"}
 
 // charted is how many runs a probe's page follows.
 const charted = 100
@@ -103,13 +104,20 @@ func (p *pages) probe(w http.ResponseWriter, q *http.Request) error {
 		if err != nil {
 			return err
 		}
-		v.Verdicts, v.Report, v.Run = shown.Verdicts, shown.Report, shown.Summary
+		v.Verdicts, v.Run = shown.Verdicts, shown.Summary
+		v.Report = slices.DeleteFunc(slices.Clone(shown.Report), func(p part) bool { return !slices.Contains(ofProbe, p.Title) })
 	}
 	if v.Heartbeat {
-		v.Windows = windowCharts(on.Windows())
+		v.Charts = windowCharts(on.Windows())
 	} else {
 		var err error
-		if v.History, err = p.history(c.Name, "", charted); err != nil {
+		if v.History, err = p.history(c.Name, "", defaultPage); err != nil {
+			return err
+		}
+		if v.Charts, err = p.charts.get(c.Name, p.board.Ended(), func() ([]drawing, error) {
+			records, _, err := p.runs.page(c.Name, "", charted)
+			return historyCharts(records), err
+		}); err != nil {
 			return err
 		}
 	}

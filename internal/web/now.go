@@ -53,19 +53,19 @@ func sparkOf(name string, now time.Time, seconds []live.Second, value func(live.
 	for i := range line {
 		line[i] = math.NaN()
 	}
-	least, most, from := math.Inf(1), 0.0, -1
+	least, most, from := math.Inf(1), 0.0, 0
 	for _, second := range seconds {
 		y, i := value(second), live.Minute-1-int(now.Unix()-second.At.Unix())
 		if y == 0 || i < 0 || i >= live.Minute {
 			continue
 		}
 		line[i], s.Last, least, most = y, y, min(least, y), max(most, y)
-		for between := from + 1; from >= 0 && between < i; between++ {
+		for between := from + 1; between < i; between++ { // from a gap on it stays one
 			line[between] = line[from] + (y-line[from])*float64(between-from)/float64(i-from)
 		}
 		from = i
 	}
-	if from >= 0 {
+	if s.Last > 0 {
 		s.SVG = template.HTML(chart.Sparkline{ //nolint:gosec // the chart escapes its texts
 			Title:       name + " in the last minute",
 			Description: fmt.Sprintf("now %s, from %s to %s", milliseconds(s.Last), milliseconds(least), milliseconds(most)),

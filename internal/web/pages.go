@@ -38,6 +38,7 @@ type pages struct {
 	files     map[string]file
 	histories parts[*history]
 	runViews  parts[*runView]
+	charts    parts[[]drawing]
 }
 
 // file is one that pages need beside them.
@@ -49,6 +50,7 @@ type file struct {
 
 func newPages(o Options, r runs) *pages {
 	p := &pages{board: o.Board, config: o.Config, runs: r, files: map[string]file{}}
+	p.runViews.final = func(v *runView) bool { return v.Run.Outcome != "" }
 	p.templates = template.Must(template.New("").Funcs(functions).ParseFS(templates, "templates/*.html"))
 	names, err := fs.Glob(static, "static/*")
 	if err != nil {
@@ -121,7 +123,7 @@ func protect(h http.Header) {
 
 func refusePage(w http.ResponseWriter) {
 	protect(w.Header())
-	http.Error(w, fmt.Sprintf("%d requests are being served, which is the most: try again", mostInFlight), http.StatusServiceUnavailable)
+	http.Error(w, tooMany, http.StatusServiceUnavailable)
 }
 
 // show writes a page.

@@ -13,6 +13,7 @@ import (
 
 	"vllm_prober/internal/golden"
 	"vllm_prober/internal/live"
+	"vllm_prober/internal/results"
 	"vllm_prober/prober"
 )
 
@@ -56,17 +57,19 @@ func TestSections(t *testing.T) {
 	})
 }
 
-// A run's page and its probe's hold its report, with its sentences, curves and tables.
+// A run's page holds its report with its sentences, curves and tables, its probe's page a
+// part of it.
 func TestReport(t *testing.T) {
 	for _, kept := range []bool{true, false} {
 		s := newSite(t, kept)
 		result := s.makes(t, noon)
 		for _, path := range []string{"/runs/" + result.ID, "/probes/ladder"} {
 			page := s.body(t, path, http.StatusOK)
-			for _, want := range []string{
-				"<h2>Summary</h2>", "<h2>Throughput</h2>", "<h2>Latency</h2>", `<svg xmlns="http://www.w3.org/2000/svg" class="chart"`,
-				"SLO 500 ms", "bs16 kept up with 10 requests a second, but not with 20.",
-			} {
+			wanted := []string{"<h2>Throughput</h2>", "<h2>Latency</h2>", "<h2>Arms side by side</h2>", `class="chart"`, "SLO 500 ms"}
+			if strings.HasPrefix(path, "/runs") {
+				wanted = append(wanted, "<h2>Summary</h2>", "bs16 kept up with 10 requests a second, but not with 20.")
+			}
+			for _, want := range wanted {
 				if !strings.Contains(page, want) {
 					t.Errorf("%s, with records %t: no %s in\n%s", path, kept, want, page)
 				}
@@ -245,7 +248,9 @@ func TestDownloads(t *testing.T) {
 		switch suffix {
 		case "json":
 			var got struct {
-				Steps []struct{ Throughput float64 }
+				Steps []struct {
+					Throughput float64 `json:"throughput"`
+				} `json:"steps"`
 			}
 			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || len(got.Steps) != 4 || got.Steps[2].Throughput != 15 {
 				t.Errorf("%v: %+v", err, got)
@@ -330,4 +335,54 @@ func TestTimes(t *testing.T) {
 			t.Errorf("no time is %s", got)
 		}
 	})
+}
+
+// The history of a figure shows the run at which its level changed, by a link to it,
+// and says from what to what.
+func TestHistoryCharts(t *testing.T) {
+	records := make([]*results.Record, 40)
+	for i := range records {
+		run := prober.Run{ID: fmt.Sprintf("r%02d", i), Probe: "ladder", StartedAt: noon.Add(time.Duration(i) * time.Hour)}
+		step := aStep(run, 1, large, 10)
+		step.Latencies.TTFT.P50 = 0.100 + float64(i%3)/1000 // 100, 101, 102 ms
+		if i >= 25 {
+			step.Latencies.TTFT.P50 += 0.05
+		}
+		if i == 7 {
+			step.Latencies, step.Broken = nil, []prober.Broken{{Promise: prober.PromiseCPU}}
+		}
+		records[len(records)-1-i] = recordOf(&prober.RunResult{Run: run, Outcome: prober.RunSuccess, Results: []prober.StepResult{*step}})
+	}
+	charts := historyCharts(records)
+	if len(charts) != 2 || charts[0].Caption != "TTFT p50 at 10 req/s: bs32, 4 GPUs, batch 32" || charts[1].Caption != "mean TPOT at 10 req/s: bs32, 4 GPUs, batch 32" {
+		t.Fatalf("got %+v", charts)
+	}
+	want := "The level changed at 2026-11-25 13:00: from 101 ms to 151 ms, +49.5%."
+	if got := charts[0].Changes; len(got) != 1 || got[0] != want || charts[1].Changes != nil {
+		t.Errorf("got %q and %q, want %q alone", got, charts[1].Changes, want)
+	}
+	if n := strings.Count(string(charts[0].SVG), `href="../runs/r`); n != 39 { // one has no figure
+		t.Errorf("%d runs are linked", n)
+	}
+	for name, few := range map[string][]*results.Record{"no run": nil, "one run": records[:1]} {
+		if got := historyCharts(few); got != nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// A heartbeat has no records: its page follows its newest windows.
+func TestHeartbeatPage(t *testing.T) {
+	s := newSite(t, true)
+	for i := range 5 {
+		step := aStep(prober.Run{ID: "w", Probe: "beat"}, i+1, prober.Arm{Target: "bs16", Replicas: 1, GPUs: 1, BatchSize: 16}, 1)
+		step.EndedAt = noon.Add(time.Duration(i) * time.Minute)
+		s.beat.StepEnded(step)
+	}
+	page := s.body(t, "/probes/beat", http.StatusOK)
+	for _, want := range []string{"TTFT p50 of each window: bs16, 1 GPU, batch 16", "mean TPOT of each window", `class="chart"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q in\n%s", want, page)
+		}
+	}
 }

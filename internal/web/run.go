@@ -30,8 +30,8 @@ type runView struct {
 
 // part is a section of the report as HTML.
 type part struct {
-	ID   string
-	HTML template.HTML
+	Title string
+	HTML  template.HTML
 }
 
 // failed is requests of a step that failed in one way.
@@ -49,12 +49,11 @@ func runViewOf(r *results.Record) (*runView, error) {
 	if len(result.Results) > 0 {
 		whole := report.Of([]*results.Record{r}, report.English)
 		for i, section := range whole.Sections {
-			id := fmt.Sprintf("part-%d", i)
-			text, err := section.Fragment(whole.Words, id, 2)
+			text, err := section.Fragment(whole.Words, fmt.Sprintf("part-%d", i), 2)
 			if err != nil {
 				return nil, err
 			}
-			v.Report = append(v.Report, part{id, text})
+			v.Report = append(v.Report, part{section.Title, text})
 		}
 	}
 	for i := range result.Results {
@@ -88,7 +87,7 @@ func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
 	return p.show(w, q, http.StatusOK, "run", "Run "+id, "runs", view)
 }
 
-// view is what a run has found; it is made once between two steps.
+// view is what a run has found; of one that has ended it is made once.
 func (p *pages) view(id string) (*runView, error) {
 	return p.runViews.get(id, p.board.Results(), func() (*runView, error) {
 		record, err := p.runs.run(id)

@@ -3,6 +3,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 
 	"vllm_prober/internal/config"
@@ -22,6 +23,8 @@ type Options struct {
 // mostInFlight is how many requests are served at a time; more get a 503. It keeps
 // readers from taking the measurement's processors.
 const mostInFlight = 16
+
+var tooMany = fmt.Sprintf("%d requests are being served, which is the most: try again", mostInFlight)
 
 // Register adds the pages and the API to a mux. The addresses of pages are relative to one
 // another, so that a proxy may serve them under a prefix.

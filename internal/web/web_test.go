@@ -61,18 +61,18 @@ func configuration() *config.Config {
 }
 
 // newSite returns a site without a run; kept says whether it has records.
-func newSite(t testing.TB, kept bool) *site {
-	t.Helper()
+func newSite(tb testing.TB, kept bool) *site {
+	tb.Helper()
 	s := &site{board: live.NewBoard(), cfg: configuration(), handler: http.NewServeMux()}
 	s.ladder, s.beat = s.board.NewProbe("ladder"), s.board.NewProbe("beat")
 	s.board.Set([]*live.Probe{s.ladder, s.beat})
 	o := Options{Board: s.board, Config: func() *config.Config { return s.cfg }}
 	if kept {
 		var err error
-		if s.store, err = results.Open(t.TempDir(), results.Retention{}, slog.New(slog.DiscardHandler)); err != nil {
-			t.Fatal(err)
+		if s.store, err = results.Open(tb.TempDir(), results.Retention{}, slog.New(slog.DiscardHandler)); err != nil {
+			tb.Fatal(err)
 		}
-		t.Cleanup(s.store.Close)
+		tb.Cleanup(s.store.Close)
 		o.Records = &s.store.Reader
 	}
 	Register(s.handler, o)
@@ -103,8 +103,8 @@ func aStep(run prober.Run, number int, arm prober.Arm, rate float64) *prober.Ste
 
 // makes lets a probe's run begin at a time, make its four steps, the last of them
 // invalid, and end. It is recorded where there are records.
-func (s *site) makes(t testing.TB, at time.Time) *prober.RunResult {
-	t.Helper()
+func (s *site) makes(tb testing.TB, at time.Time) *prober.RunResult {
+	tb.Helper()
 	run := prober.Run{ID: at.Format("20060102T150405Z") + "-abcd", Probe: "ladder", Seed: 42, Steps: 4, StartedAt: at}
 	result := &prober.RunResult{
 		Run: run, EndedAt: at.Add(5 * time.Minute), Outcome: prober.RunSuccess,
@@ -115,7 +115,7 @@ func (s *site) makes(t testing.TB, at time.Time) *prober.RunResult {
 	if s.store != nil {
 		recorder, err := s.store.Recorder(s.cfg, s.cfg.Probes[0])
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		observers = append(observers, recorder)
 	}
@@ -149,8 +149,8 @@ func data[T any](t *testing.T, s *site, path string) (d T) {
 	t.Helper()
 	w := s.get(path)
 	var answer struct {
-		Status string
-		Data   json.RawMessage
+		Status string          `json:"status"`
+		Data   json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 		t.Fatalf("%s: %v in %s", path, err, w.Body)
@@ -231,10 +231,14 @@ func TestParts(t *testing.T) {
 		name    string
 		version uint64
 		want    int
-	}{{"a", 1, 1}, {"a", 1, 1}, {"b", 1, 2}, {"a", 1, 1}, {"a", 2, 3}, {"b", 2, 4}} {
+	}{{"a", 1, 1}, {"a", 1, 1}, {"b", 1, 2}, {"a", 1, 1}, {"a", 2, 3}, {"b", 1, 2}, {"b", 2, 4}, {"a", 2, 3}} {
 		if got := get(c.name, c.version); got != c.want {
 			t.Errorf("%d: got %d, want %d", i, got, c.want)
 		}
+	}
+	p.final = func(v int) bool { return v == 3 }
+	if a, b := get("a", 9), get("b", 9); a != 3 || b != 5 {
+		t.Errorf("what is final is %d, what is not %d", a, b)
 	}
 	if _, err := p.get("c", 2, func() (int, error) { return 0, errors.New("no") }); err == nil {
 		t.Error("an error is kept from the caller")

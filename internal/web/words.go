@@ -14,7 +14,7 @@ func inWords(p config.Probe) string {
 	s := p.Schedule
 	switch {
 	case p.Heartbeat != nil:
-		return fmt.Sprintf("always, at %g requests per second", p.Heartbeat.Rate)
+		return fmt.Sprintf("always, at %g req/s", p.Heartbeat.Rate)
 	case s.Cron != "":
 		return fmt.Sprintf("cron %s (%s)", s.Cron, s.TimeZone)
 	case s.Interval > 0:
