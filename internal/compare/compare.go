@@ -176,7 +176,7 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	if c.Reason = flaw(metric, a, b, stepsA, stepsB); c.Reason != "" {
 		return c, true
 	}
-	change, why := changeOf(a, b, stepsA, stepsB)
+	change, why := changeOf(metric, a, b, stepsA, stepsB)
 	if why != "" {
 		c.Reason = why
 		return c, true
@@ -219,7 +219,7 @@ func flaw(metric Metric, a, b []Figure, stepsA, stepsB []Step) string {
 // changeOf takes the best that there is: steps that were made beside each other,
 // several runs of a side, several steps of a run, or the parts of single steps. It
 // says why there is none.
-func changeOf(a, b []Figure, stepsA, stepsB []Step) (stats.Change, string) {
+func changeOf(metric Metric, a, b []Figure, stepsA, stepsB []Step) (stats.Change, string) {
 	x, y := pairsOf(a, b, stepsA, stepsB)
 	if change, ok := stats.OfPairs(x, y); ok {
 		return change, ""
@@ -236,6 +236,9 @@ func changeOf(a, b []Figure, stepsA, stepsB []Step) (stats.Change, string) {
 		if f.Sure == nil {
 			return stats.Change{}, f.Why
 		}
+	}
+	if metric == Throughput && isPaired(stepsA, stepsB) {
+		return stats.OfSameArrivals(*a[0].Sure, *b[0].Sure), ""
 	}
 	return stats.OfSteps(*a[0].Sure, *b[0].Sure), ""
 }

@@ -414,3 +414,42 @@ func TestWarmUpsAreSeenWhereTheyAre(t *testing.T) {
 		}
 	}
 }
+
+// Rates of two queues with the same arrivals and services of their own: both bear them
+// all, or both are saturated and one completes 3% more.
+func TestIntervalsOfRatesCoverTheTruth(t *testing.T) {
+	draws := trials(t)
+	completions := func(service float64, arrivals, services *rand.Rand) []int {
+		const window = 300. // times between arrivals, after as many to settle
+		counts := make([]int, Parts)
+		at, free := 0., 0.
+		for at < 2*window {
+			at += arrivals.ExpFloat64()
+			free = max(free, at) + service*services.ExpFloat64()
+			if in := free/window - 1; in >= 0 && in < 1 {
+				counts[PartOf(in)]++
+			}
+		}
+		return counts
+	}
+	for name, test := range map[string]struct{ base, figure, truth float64 }{
+		"within their capacity": {0.5, 0.55, 1}, "saturated": {1.30, 1.30 / 1.03, 1.03},
+	} {
+		rng := rand.New(rand.NewPCG(1, 15))
+		var same, own tally
+		for range draws {
+			arrivals := rng.Uint64()
+			rate := func(service float64) Estimate {
+				e, _ := RateOf(completions(service, rand.New(rand.NewPCG(arrivals, 1)), rand.New(rand.NewPCG(rng.Uint64(), 2))), 300)
+				return e
+			}
+			base, figure := rate(test.base), rate(test.figure)
+			same.add(OfSameArrivals(base, figure).AtLeast(0.5/300), true, test.truth)
+			own.add(OfSteps(base, figure), true, test.truth)
+		}
+		t.Logf("%s: with the same arrivals %v; as if they were not %v", name, &same, &own)
+		if c := same.coverage(); c < 0.93 {
+			t.Errorf("%s: %.1f%% of the intervals cover the truth, want 93 or more", name, 100*c)
+		}
+	}
+}

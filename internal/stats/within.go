@@ -14,6 +14,18 @@ func OfSteps(base, figure Estimate) Change {
 	return Change{Log: math.Log(figure.Value / base.Value), Error: err, Freedom: freedom, Spread: err, Method: Within}
 }
 
+// OfSameArrivals compares rates of one step of each side that got the same arrivals: what
+// these do to the counts of a part is the same on both sides and falls out of their
+// difference. It is for rates alone; see OfSteps.
+func OfSameArrivals(base, figure Estimate) Change {
+	errors := make([]float64, len(base.Errors))
+	for i := range errors {
+		errors[i] = figure.Errors[i] - base.Errors[i]
+	}
+	err := math.Sqrt(variance(errors))
+	return Change{Log: math.Log(figure.Value / base.Value), Error: err, Freedom: waves, Spread: err, Method: Within}
+}
+
 // variance is that of the sum of errors that follow one another in time, of which
 // neighbours are alike: requests share the queue. It is the larger of two, since
 // either alone is too small in some queues, with the first's degrees of freedom:
