@@ -28,7 +28,7 @@ type topic struct {
 var topics = []topic{
 	{"topic.trust", []func(*reading) []finding{ranToEnd, validity}},
 	{"topic.load", []func(*reading) []finding{saturation, capacity, sloKept, scaling}},
-	{"topic.latency", []func(*reading) []finding{latency}},
+	{"topic.latency", []func(*reading) []finding{calm, queue}},
 	{"topic.batch", []func(*reading) []finding{inForce}},
 	{"topic.differences", []func(*reading) []finding{betweenArms, experiment}},
 	{"topic.before", []func(*reading) []finding{sinceBefore}},

@@ -15,23 +15,30 @@ const (
 	noteworthy = 0.25
 )
 
-// latency says how TTFT and TPOT go with the rate: below saturation, and into it.
-func latency(d *reading) (found []finding) {
+// calm says how TTFT and TPOT go with the rate while the arm keeps up.
+func calm(d *reading) (found []finding) {
+	for _, arm := range d.arms {
+		points := d.points(arm)
+		borne, _, _ := bounds(points)
+		if borne == nil || points[0].rate == borne.rate || !points[0].has(tpot) || !borne.has(tpot) {
+			continue
+		}
+		rule := "latency.calm"
+		if borne.mean(ttftMean) >= explodes*points[0].mean(ttftMean) {
+			rule = "latency.rises"
+		}
+		found = append(found, finding{rule, rise(arm, &points[0], borne), verdicts(points)})
+	}
+	return found
+}
+
+// queue says how they go from what the arm bears to what it does not, or to what a
+// step was too short to tell of: there, too, it may show what waiting does.
+func queue(d *reading) (found []finding) {
 	for _, arm := range d.arms {
 		points := d.points(arm)
 		borne, over, _ := bounds(points)
-		if borne != nil && points[0].rate < borne.rate && points[0].has(tpot) && borne.has(tpot) {
-			rule := "latency.calm"
-			if borne.mean(ttftMean) >= explodes*points[0].mean(ttftMean) {
-				rule = "latency.rises"
-			}
-			found = append(found, finding{rule, values{
-				"arms": []prober.Arm{arm}, "lower": points[0].rate, "upper": borne.rate,
-				"ttft_from": seconds(points[0].mean(ttftMean)), "ttft_to": seconds(borne.mean(ttftMean)),
-				"tpot_from": seconds(points[0].mean(tpotMean)), "tpot_to": seconds(borne.mean(tpotMean)),
-			}, verdicts(points)})
-		}
-		if over == nil { // a step too short to tell may show what waiting does all the same
+		if over == nil {
 			over = after(points, borne)
 		}
 		if borne == nil || over == nil || !borne.has(tpot) || !over.has(tpot) {
@@ -41,20 +48,26 @@ func latency(d *reading) (found []finding) {
 		if waits < explodes || waits < muchMore*works {
 			continue
 		}
-		found = append(found, finding{"latency.queue", values{
-			"arms": []prober.Arm{arm}, "lower": borne.rate, "upper": over.rate, "ttft_times": waits, "tpot_times": works,
-			"ttft_from": seconds(borne.mean(ttftMean)), "ttft_to": seconds(over.mean(ttftMean)),
-			"tpot_from": seconds(borne.mean(tpotMean)), "tpot_to": seconds(over.mean(tpotMean)),
-		}, verdicts([]point{*borne, *over})})
+		v := rise(arm, borne, over)
+		v["ttft_times"], v["tpot_times"] = waits, works
+		found = append(found, finding{"latency.queue", v, verdicts([]point{*borne, *over})})
 		if wait, known := queued(points, over); known && wait > noteworthy*over.mean(ttftMean) {
 			found = append(found, finding{
-				"latency.waiting",
-				values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
+				"latency.waiting", values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
 				fmt.Sprintf("waiting / throughput: %.3g s of %.3g s", wait, over.mean(ttftMean)),
 			})
 		}
 	}
 	return found
+}
+
+// rise is from which latencies to which an arm's go between two rates.
+func rise(arm prober.Arm, from, to *point) values {
+	return values{
+		"arms": []prober.Arm{arm}, "lower": from.rate, "upper": to.rate,
+		"ttft_from": seconds(from.mean(ttftMean)), "ttft_to": seconds(to.mean(ttftMean)),
+		"tpot_from": seconds(from.mean(tpotMean)), "tpot_to": seconds(to.mean(tpotMean)),
+	}
 }
 
 // after is the point at the next higher rate; nil where there is none.
