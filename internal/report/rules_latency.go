@@ -53,7 +53,8 @@ func queue(d *reading) (found []finding) {
 		found = append(found, finding{"latency.queue", v, verdicts([]point{*borne, *over})})
 		if wait, known := queued(points, over); known && wait > noteworthy*over.mean(ttftMean) {
 			found = append(found, finding{
-				"latency.waiting", values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
+				"latency.waiting",
+				values{"arms": []prober.Arm{arm}, "rate": over.rate, "share": share(wait / over.mean(ttftMean))},
 				fmt.Sprintf("waiting / throughput: %.3g s of %.3g s", wait, over.mean(ttftMean)),
 			})
 		}
