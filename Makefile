@@ -80,6 +80,10 @@ e2e: ## Test against the real vLLM, installing it first (about 3 GB).
 	./e2e/vllm/install.sh
 	go test -tags e2e -count 1 -timeout 30m -v ./e2e/vllm
 
+.PHONY: e2e-web
+e2e-web: ## Look at the pages in a browser; needs chromium.
+	go -C e2e/web test -count 1 -timeout 10m .
+
 .PHONY: bench-fidelity
 bench-fidelity: ## Print how exactly the prober measures, beside `vllm bench serve`.
 	go run ./e2e/fidelity

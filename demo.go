@@ -16,6 +16,7 @@ import (
 	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/progress"
 	"vllm_prober/internal/report"
+	"vllm_prober/internal/results"
 	"vllm_prober/internal/simulator"
 	"vllm_prober/prober"
 )
@@ -35,16 +36,24 @@ func addDemo(app *kingpin.Application, commands map[string]command) {
 	once := cmd.Flag("once", "End after the first run.").Bool()
 	lag := cmd.Flag("max-send-lag", "How late requests may be sent before a step is invalid: more of it suits a busy machine.").
 		Default(config.DefaultProbe().MaxSendLag.String()).Duration()
+	storage := cmd.Flag("storage.path", "The folder to keep records of the runs in; without it none are kept.").String()
 	gpus := &gpuFlags{}
 	gpus.add(cmd)
 	webFlags := kingpinflag.AddFlags(cmd, defaultAddress)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
-		return demo(env, logging, webFlags, gpus, *once, *lag)
+		return demo(env, logging, webFlags, gpus, demoOptions{*once, *lag, *storage})
 	}
 }
 
-func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *gpuFlags, once bool, maxSendLag time.Duration) error {
-	cfg := &config.Config{Probes: []config.Probe{demoProbe(maxSendLag)}}
+// demoOptions are the flags that only the demo has.
+type demoOptions struct {
+	once       bool
+	maxSendLag time.Duration
+	storage    string
+}
+
+func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *gpuFlags, o demoOptions) error {
+	cfg := &config.Config{Probes: []config.Probe{demoProbe(o.maxSendLag)}}
 	var replicas []*simulator.Replica
 	for _, size := range demoBatchSizes {
 		fleet, err := simulator.Start("127.0.0.1", 0, demoReplicas, simulator.Options{Parameters: simulator.FieldReport()})
@@ -63,9 +72,9 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "Probing %d simulated replicas. Metrics: http://%s/metrics\n",
+	fmt.Fprintf(env.stdout, "Probing %d simulated replicas. Look at it: http://%s/\n",
 		demoReplicas*len(demoBatchSizes), shownAddress((*webFlags.WebListenAddresses)[0]))
-	tables := &tablePrinter{env: env, once: once, done: make(chan error, 1)}
+	tables := &tablePrinter{env: env, once: o.once, done: make(chan error, 1)}
 	if logging.Level.String() == "info" {
 		_ = logging.Level.Set("warn") // the progress says what info would
 	}
@@ -75,11 +84,18 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 		return err
 	}
 	defer endGPUs()
+	var records *results.Store
+	if o.storage != "" {
+		if records, err = results.Open(o.storage, results.Retention{}, logger); err != nil {
+			return err
+		}
+		defer records.Close()
+	}
 	d := daemon.New(daemon.Options{
 		Load:     func() (*config.Config, error) { return cfg, nil },
 		Registry: newRegistry(), Logger: logger,
 		Observer: prober.Observers{progress.New(env.stderr, isTerminal(env.stderr)), tables},
-		Replicas: collector.NewReplicas(collector.DefaultReplicaInterval, nil, logger), GPUs: poller,
+		Replicas: collector.NewReplicas(collector.DefaultReplicaInterval, nil, logger), GPUs: poller, Records: records,
 	})
 	return serve(env, d, cfg, webFlags, time.Second, logger, tables.done)
 }

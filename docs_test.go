@@ -222,3 +222,18 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		}
 	}
 }
+
+// The sentences that the README shows are those on the recorded run of the demo's fleet.
+func TestTheReportOfTheREADME(t *testing.T) {
+	_, section, _ := strings.Cut(read(t, "README.md"), "\n## Report\n")
+	shown := strings.Split(strings.ReplaceAll(strings.TrimSpace(blocks(section, "text")[0]), "\n  ", " "), "\n")
+	golden := read(t, "internal/report/testdata/demo.en.md")
+	if len(shown) < 3 {
+		t.Fatalf("it shows %q", shown)
+	}
+	for _, sentence := range shown {
+		if !strings.Contains(golden, sentence) {
+			t.Errorf("the report does not say %q", sentence)
+		}
+	}
+}

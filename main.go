@@ -47,6 +47,8 @@ func run(args []string, env environment) (status int) {
 	addServe(app, commands)
 	addRun(app, commands)
 	addRuns(app, commands)
+	addCompare(app, commands)
+	addReport(app, commands)
 	addSimulate(app, commands)
 	addDemo(app, commands)
 

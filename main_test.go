@@ -90,7 +90,7 @@ func write(t *testing.T, name, text string) string {
 }
 
 func TestHelp(t *testing.T) {
-	for _, command := range []string{"", "serve", "run", "runs list", "runs show", "runs export", "simulate", "demo"} {
+	for _, command := range []string{"", "serve", "run", "runs list", "runs show", "runs export", "compare", "report", "simulate", "demo"} {
 		name, args := "vllm_prober", []string{"--help"}
 		if command != "" {
 			name, args = strings.ReplaceAll(command, " ", "_"), append(strings.Fields(command), "--help")

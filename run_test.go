@@ -84,8 +84,10 @@ func TestRunNeedsNoFile(t *testing.T) {
 func TestRunWritesEachForm(t *testing.T) {
 	f := fleet(t, 1, simulator.Options{})
 	for form, holds := range map[string]func(string) bool{
-		"table":    func(s string) bool { return strings.Contains(s, "req/s") && strings.Contains(s, "seed 7") },
-		"markdown": func(s string) bool { return strings.HasPrefix(s, "| target |") && strings.Contains(s, "\n| ---: |") },
+		"table": func(s string) bool { return strings.Contains(s, "req/s") && strings.Contains(s, "seed 7") },
+		"markdown": func(s string) bool {
+			return strings.HasPrefix(s, "| target |") && strings.Contains(s, "\n| :--- | ---: |")
+		},
 		"csv": func(s string) bool {
 			rows, err := csv.NewReader(strings.NewReader(s)).ReadAll()
 			return err == nil && len(rows) == 2 && rows[0][3] == "request_rate" && rows[1][3] == "20"

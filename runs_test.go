@@ -83,6 +83,11 @@ func pastRuns(t *testing.T) (folder, configuration string) {
 	return folder, configuration
 }
 
+// withoutRevision takes the revision of the program under test out of a text.
+func withoutRevision(text string) string {
+	return strings.NewReplacer("revision "+version.GetRevision(), "revision 123abc", "("+version.GetRevision()+")", "(123abc)").Replace(text)
+}
+
 func TestRunsOfTheRecords(t *testing.T) {
 	folder, configuration := pastRuns(t)
 	for name, args := range map[string][]string{
@@ -95,9 +100,7 @@ func TestRunsOfTheRecords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := text(t, append([]string{"runs", "--storage.path=" + folder}, args...)...)
-			golden.Check(t, "runs/"+name+".txt", strings.NewReplacer(
-				configuration, "(the configuration)\n", "revision "+version.GetRevision(), "revision 123abc",
-			).Replace(got))
+			golden.Check(t, "runs/"+name+".txt", withoutRevision(strings.ReplaceAll(got, configuration, "(the configuration)\n")))
 		})
 	}
 }

@@ -127,17 +127,13 @@ type webFlags = web.FlagConfig
 func serve(
 	env environment, d *daemon.Daemon, cfg *config.Config, flags *webFlags, grace time.Duration, logger *slog.Logger, done <-chan error,
 ) error {
-	handler, err := d.Handler()
-	if err != nil {
-		return err
-	}
 	if err := d.Apply(cfg); err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: d.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- web.ListenAndServe(server, flags, logger) }()
-	err = untilTold(env, d, failed, done, logger)
+	err := untilTold(env, d, failed, done, logger)
 
 	ctx, cut := context.WithTimeout(context.Background(), grace)
 	defer cut()

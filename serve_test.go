@@ -129,7 +129,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("%g requests offered, %g measured", offered, count)
 	}
 	for path, want := range map[string]string{
-		"/":           "<title>vllm_prober</title>",
+		"/":           "<title>Overview · vllm_prober</title>",
 		"/-/healthy":  "healthy",
 		"/-/ready":    "ready",
 		"/config":     "interval: 1h0m0s",

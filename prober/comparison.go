@@ -101,7 +101,8 @@ func (e *experiment) result() *Comparison {
 			}
 		}
 		compared.Throughput /= max(float64(compared.Repeats), 1)
-		if ratio, ok := stats.PairedRatio(e.found[0].rounds, f.rounds, confidence); ok && i > 0 {
+		if change, ok := stats.OfPairs(e.found[0].rounds, f.rounds); ok && i > 0 {
+			ratio := change.Ratio(confidence)
 			compared.ToBase = &ratio
 		}
 		c.Arms = append(c.Arms, compared)
@@ -124,7 +125,7 @@ func (e *experiment) isBest(arm int) bool {
 		if i == arm {
 			continue
 		}
-		if ratio, ok := stats.PairedRatio(other.rounds, e.found[arm].rounds, each); !ok || ratio.Lower <= 1 {
+		if change, ok := stats.OfPairs(other.rounds, e.found[arm].rounds); !ok || change.Ratio(each).Lower <= 1 {
 			return false
 		}
 	}

@@ -1,8 +1,9 @@
 package prober
 
 import (
-	"math"
 	"slices"
+
+	"vllm_prober/internal/stats"
 )
 
 // Distribution sums up one latency over the measured requests of a step. All
@@ -31,25 +32,10 @@ func distributionOf(samples []float64) Distribution {
 	return Distribution{
 		Count: len(samples),
 		Mean:  sum / float64(len(samples)),
-		P50:   quantile(samples, 0.50),
-		P90:   quantile(samples, 0.90),
-		P95:   quantile(samples, 0.95),
-		P99:   quantile(samples, 0.99),
+		P50:   stats.Quantile(samples, 0.50),
+		P90:   stats.Quantile(samples, 0.90),
+		P95:   stats.Quantile(samples, 0.95),
+		P99:   stats.Quantile(samples, 0.99),
 		Max:   samples[len(samples)-1],
 	}
-}
-
-// quantile interpolates linearly between the order statistics of sorted, which
-// is definition 7 of Hyndman and Fan, "Sample quantiles in statistical
-// packages", The American Statistician 50(4), 1996.
-func quantile(sorted []float64, q float64) float64 {
-	if len(sorted) == 0 {
-		return 0
-	}
-	at := q * float64(len(sorted)-1)
-	below := int(math.Floor(at))
-	if below+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[below] + (at-float64(below))*(sorted[below+1]-sorted[below])
 }

@@ -180,6 +180,9 @@ type StepResult struct {
 	// step's beginning, and ITL all gaps between their tokens.
 	Measured []Observation `json:"-"`
 	ITL      *Histogram    `json:"-"`
+	// Batches are nil where the latencies are withheld, and in records of releases
+	// that kept none.
+	Batches *Batches `json:"-"`
 }
 
 // Valid says whether all promises were kept.

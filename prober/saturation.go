@@ -254,7 +254,7 @@ func (j judgement) noQueue(requests []seen) (seconds float64, isKnown bool) {
 		return j.base, j.base > 0
 	}
 	slices.Sort(own)
-	least := quantile(own, lucky)
+	least := stats.Quantile(own, lucky)
 	if j.base > 0 {
 		least = min(least, j.base)
 	}

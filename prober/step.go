@@ -399,6 +399,7 @@ func (s *stepRun) result(interrupted bool, schedDelay time.Duration) *StepResult
 		r.Saturated = j.saturation(all)
 		r.SettledThroughput = j.plateau(all)
 		r.Latencies = latenciesOf(r.Measured, r.ITL)
+		r.Batches = batchesOf(r.Step, r.Measured, t.ended)
 		if r.GPU != nil {
 			r.GPU.perToken(delivered, s.window)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,6 +60,27 @@ func TestStepAgainstAServerOfKnownTruth(t *testing.T) {
 	if l.TTFT.Count != offered || l.TPOT.Count != offered || l.E2E.Count != offered || l.ITL.Count != offered*(tokens-1) {
 		t.Errorf("counts %d, %d, %d, %d; want %d measured", l.TTFT.Count, l.TPOT.Count, l.E2E.Count, l.ITL.Count, offered)
 	}
+	// The window of 20 s in parts of 0.625 s.
+	intended, ended := make([]int, 32), make([]int, 32)
+	for at := range prober.Arrivals(config.Pacing{Process: config.Poisson}, 10, r.Seed) {
+		if at >= 25*time.Second {
+			break
+		}
+		if in := at - 5*time.Second; in >= 0 {
+			intended[in/(625*time.Millisecond)]++
+		}
+		if in := at + e2e - 5*time.Second; in >= 0 && in < 20*time.Second {
+			ended[in/(625*time.Millisecond)]++
+		}
+	}
+	b := r.Batches
+	if !slices.Equal(b.TTFT.Count, intended) || !slices.Equal(b.E2E.Count, intended) || !slices.Equal(b.TPOT.Count, intended) {
+		t.Errorf("the parts have %v requests, want %v", b.TTFT.Count, intended)
+	}
+	if !slices.Equal(b.Completed, ended) || !slices.Equal(b.Good, ended) {
+		t.Errorf("%v completed in the parts and %v kept the SLO, want %v", b.Completed, b.Good, ended)
+	}
+	near(t, "the first part's sum of TPOT", b.TPOT.Sum[0], float64(intended[0])*next.Seconds(), 1e-6)
 	const exact = 1e-9
 	near(t, "mean TTFT", l.TTFT.Mean, first.Seconds(), exact)
 	near(t, "max TTFT", l.TTFT.Max, first.Seconds(), exact)

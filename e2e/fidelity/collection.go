@@ -96,8 +96,11 @@ func ratioOf(base, other []figures, of func(figures) float64) stats.Interval {
 	for i := range base {
 		x, y = append(x, of(base[i])), append(y, of(other[i]))
 	}
-	ratio, _ := stats.PairedRatio(x, y, 0.95) // nothing lies between 0 and 0
-	return ratio
+	change, ok := stats.OfPairs(x, y)
+	if !ok {
+		return stats.Interval{} // nothing lies between 0 and 0
+	}
+	return change.Ratio(0.95)
 }
 
 func printCollection(w io.Writer, c collection) {

@@ -16,6 +16,7 @@ import (
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/discovery"
 	"vllm_prober/internal/gpu"
+	"vllm_prober/internal/live"
 	"vllm_prober/internal/results"
 	"vllm_prober/prober"
 )
@@ -49,6 +50,7 @@ type Daemon struct {
 	discovery *discovery.Set
 	metrics   *collector.Daemon
 	page      *collector.Page
+	board     *live.Board
 	turns     turns
 
 	// hard ends everything at once.
@@ -81,8 +83,9 @@ func define(cfg *config.Config, p config.Probe) definition {
 
 // New returns a daemon that does nothing yet.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, page: collector.NewPage(o.Registry), probes: map[string]*probe{}}
-	d.discovery = discovery.New(o.Registry, o.Logger, d.replicasChanged)
+	d := &Daemon{o: o, page: collector.NewPage(o.Registry), board: live.NewBoard(), probes: map[string]*probe{}}
+	d.o.Logger = slog.New(d.board.Handler(o.Logger.Handler()))
+	d.discovery = discovery.New(o.Registry, d.o.Logger, d.replicasChanged)
 	d.o.Prober.Discovery = d.discovery
 	d.metrics = collector.NewDaemon(d.discovery.Count)
 	d.hard, d.cut = context.WithCancel(context.Background())
@@ -146,9 +149,19 @@ func (d *Daemon) Apply(cfg *config.Config) (err error) {
 		}
 	}
 	d.cfg, d.probes = cfg, next
+	d.board.Set(shown(cfg, next))
 	d.metrics.SetConfig(cfg)
 	d.o.Logger.Info("configuration in force", "targets", len(cfg.Targets), "probes", len(cfg.Probes))
 	return nil
+}
+
+// shown is what the board is to show of probes, in the order of the configuration.
+func shown(cfg *config.Config, probes map[string]*probe) []*live.Probe {
+	all := make([]*live.Probe, len(cfg.Probes))
+	for i, p := range cfg.Probes {
+		all[i] = probes[p.Name].live
+	}
+	return all
 }
 
 // reloaded tells how an attempt to load a configuration has ended.

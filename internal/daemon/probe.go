@@ -11,6 +11,7 @@ import (
 
 	"vllm_prober/collector"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/live"
 	"vllm_prober/internal/prepare"
 	"vllm_prober/internal/replica"
 	"vllm_prober/internal/schedule"
@@ -24,6 +25,7 @@ type probe struct {
 	definition definition
 	prober     *prober.Prober
 	metrics    *collector.Probe
+	live       *live.Probe
 	turns      *turns
 	log        *slog.Logger
 
@@ -53,7 +55,8 @@ type probe struct {
 func (d *Daemon) newProbe(cfg *config.Config, definition definition, old *probe) (*probe, error) {
 	c := definition.probe
 	p := &probe{
-		definition: definition, metrics: collector.NewProbe(cfg, c), turns: &d.turns, log: d.o.Logger.With("probe", c.Name),
+		definition: definition, metrics: collector.NewProbe(cfg, c), live: d.board.NewProbe(c.Name),
+		turns: &d.turns, log: d.o.Logger.With("probe", c.Name),
 		found: d.discovery.Replicas, state: newState(), hard: d.hard,
 	}
 	o := d.o.Prober
@@ -84,6 +87,7 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition, old *probe)
 	if recorder != nil {
 		observers = append(observers, recorder)
 	}
+	observers = append(observers, p.live) // after the records, which the pages are then made of
 	if d.o.Observer != nil {
 		observers = append(observers, d.o.Observer)
 	}
@@ -97,6 +101,7 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition, old *probe)
 	for _, r := range runs {
 		p.prober.Remember(r)
 	}
+	p.live.Restore(runs)
 	d.inherit(p, old)
 	p.ctx, p.cancel = context.WithCancel(d.hard)
 	return p, nil

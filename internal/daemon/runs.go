@@ -58,7 +58,9 @@ func (p *probe) next(at *position) time.Time {
 	if !start.IsZero() {
 		start = later(start, at.rest)
 	}
-	p.metrics.NextRun(p.opens(start))
+	opens := p.opens(start)
+	p.metrics.NextRun(opens)
+	p.live.NextRun(opens)
 	return start
 }
 
@@ -165,13 +167,14 @@ func (p *probe) run() (failed bool) {
 	if limit := p.definition.probe.Schedule.MaxRunDuration; limit > 0 {
 		defer time.AfterFunc(limit, func() { p.prober.End(fmt.Sprintf("the run reached max_run_duration, %s", limit)) }).Stop()
 	}
-	_, err := p.prober.Run(p.hard)
+	result, err := p.prober.Run(p.hard)
+	log := p.log.With("run", result.ID)
 	if early, ok := errors.AsType[*prober.EarlyError](err); ok {
-		p.log.Info("run ended before its last step", "outcome", early.Outcome, "why", early.Why)
+		log.Info("run ended before its last step", "outcome", early.Outcome, "why", early.Why)
 		return false
 	}
 	if err != nil {
-		p.log.Error("run failed", "err", err)
+		log.Error("run failed", "err", err)
 	}
 	return err != nil
 }
@@ -214,6 +217,7 @@ func (p *probe) skip(reason schedule.Reason, n int, cause string, from time.Time
 		return
 	}
 	p.metrics.RunsSkipped(reason, n)
+	p.live.RunsSkipped(reason, n, cause)
 	next := "when resumed"
 	if !from.IsZero() {
 		next = p.opens(p.schedule.Next(from)).Format(time.RFC3339)

@@ -3,6 +3,8 @@ package daemon
 import (
 	"sync"
 	"time"
+
+	"vllm_prober/internal/live"
 )
 
 // state is what a probe is doing, and what it has been told from outside.
@@ -23,6 +25,11 @@ const (
 	running
 )
 
+// shown is the activity as pages show it.
+func (a activity) shown() live.Activity {
+	return [...]live.Activity{idle: live.Idle, waiting: live.Waiting, running: live.Running}[a]
+}
+
 func newState() state {
 	return state{demand: make(chan struct{}, 1), resumed: make(chan struct{}, 1)}
 }
@@ -31,6 +38,7 @@ func (p *probe) enter(a activity) {
 	p.state.mu.Lock()
 	defer p.state.mu.Unlock()
 	p.state.doing = a
+	p.live.Enter(a.shown())
 }
 
 // ask lets the probe make a run now, if it is idle, and says whether it was.
@@ -40,6 +48,7 @@ func (p *probe) ask() activity {
 	was := p.state.doing
 	if was == idle {
 		p.state.doing = waiting
+		p.live.Enter(live.Waiting)
 		select {
 		case p.state.demand <- struct{}{}:
 		default: // the one that was asked for before is still to come
@@ -56,6 +65,7 @@ func (p *probe) setPaused(paused bool) {
 	}
 	p.state.paused = paused
 	p.metrics.SetPaused(paused)
+	p.live.SetPaused(paused)
 	if paused {
 		p.log.Info("probe paused")
 		select { // what was meant for an earlier pause

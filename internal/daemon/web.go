@@ -5,35 +5,25 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/common/version"
-	"github.com/prometheus/exporter-toolkit/web"
 	"go.yaml.in/yaml/v3"
+
+	"vllm_prober/internal/web"
 )
 
 // Handler serves the daemon's pages.
-func (d *Daemon) Handler() (http.Handler, error) {
-	landing, err := web.NewLandingPage(web.LandingConfig{
-		Name:        "vllm_prober",
-		Description: "Continuous open-loop prober of vLLM for Prometheus",
-		Version:     version.Info(),
-		Links: []web.LandingLinks{
-			{Address: "metrics", Text: "Metrics"},
-			{Address: "config", Text: "Configuration", Description: "in force, with secrets hidden"},
-			{Address: "-/healthy", Text: "Healthy"},
-			{Address: "-/ready", Text: "Ready"},
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("making the landing page: %w", err)
-	}
+func (d *Daemon) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", landing)
+	pages := web.Options{Board: d.board, Config: d.inForce}
+	if d.o.Records != nil {
+		pages.Records = &d.o.Records.Reader
+	}
+	web.Register(mux, pages)
 	mux.Handle("GET /metrics", promhttp.InstrumentMetricHandler(d.o.Registry, d.page))
 	mux.HandleFunc("GET /config", d.showConfig)
 	mux.HandleFunc("GET /-/healthy", text("vllm_prober is healthy.\n"))
 	mux.HandleFunc("GET /-/ready", text("vllm_prober is ready.\n"))
 	d.addLifecycle(mux)
-	return mux, nil
+	return mux
 }
 
 func text(s string) http.HandlerFunc {

@@ -3,15 +3,16 @@ package report
 import (
 	"fmt"
 
+	"vllm_prober/internal/document"
 	"vllm_prober/prober"
 )
 
 // answers is the table of what the searches have found, in requests per second:
 // each rate with those that it lies between.
-func answers(r *prober.RunResult) grid {
-	g := grid{head: []string{
+func answers(r *prober.RunResult) *document.Table {
+	g := &document.Table{Head: []string{
 		"target", "GPUs", "batch", "capacity", "borne", "too much", "in SLO", "kept", "missed", "steps", "note",
-	}, remark: true}
+	}, Remark: true}
 	for i := range r.Answers {
 		a := &r.Answers[i]
 		row := []string{a.Arm.Target, fmt.Sprint(a.Arm.GPUs), batchSize(a.Arm)}
@@ -22,7 +23,7 @@ func answers(r *prober.RunResult) grid {
 			}
 			row = append(row, fmt.Sprintf("%.3g", e.Value), shown(e.Lower > 0, "%.3g", e.Lower), fmt.Sprintf("%.3g", e.Upper))
 		}
-		g.rows = append(g.rows, append(row, fmt.Sprint(a.Steps), a.Err))
+		g.Rows = append(g.Rows, append(row, fmt.Sprint(a.Steps), a.Err))
 	}
 	return g
 }

@@ -6,16 +6,10 @@ import (
 	"vllm_prober/prober"
 )
 
-// armName is a name that tells an arm from all others: its target, and what else
+// ArmName is a name that tells an arm from all others: its target, and what else
 // it takes.
-func armName(a prober.Arm, all []prober.Arm) string {
-	sizes, gpus := false, false
-	for _, other := range all {
-		if other.Target == a.Target {
-			sizes = sizes || other.BatchSize != a.BatchSize
-			gpus = gpus || other.GPUs != a.GPUs
-		}
-	}
+func ArmName(a prober.Arm, all []prober.Arm) string {
+	gpus, sizes := tellingApart(a, all)
 	name := a.Target
 	if gpus {
 		name += " on " + Count(a.GPUs, "GPU")
@@ -24,4 +18,15 @@ func armName(a prober.Arm, all []prober.Arm) string {
 		name += fmt.Sprintf(" with batch %d", a.BatchSize)
 	}
 	return name
+}
+
+// tellingApart says what beside its target tells an arm from all others.
+func tellingApart(a prober.Arm, all []prober.Arm) (gpus, sizes bool) {
+	for _, other := range all {
+		if other.Target == a.Target {
+			sizes = sizes || other.BatchSize != a.BatchSize
+			gpus = gpus || other.GPUs != a.GPUs
+		}
+	}
+	return gpus, sizes
 }

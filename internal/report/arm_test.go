@@ -18,7 +18,7 @@ func TestArmName(t *testing.T) {
 		{[]prober.Arm{one, large, other}, "a with batch 16"},
 		{[]prober.Arm{one, large, four}, "a on 1 GPU with batch 16"},
 	} {
-		if got := armName(one, c.all); got != c.want {
+		if got := ArmName(one, c.all); got != c.want {
 			t.Errorf("among %v it is %q, want %q", c.all, got, c.want)
 		}
 	}

@@ -5,11 +5,12 @@ import (
 	"io"
 
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/document"
 	"vllm_prober/prober"
 )
 
 // writeExperiment writes which arm a comparison has found to be the best.
-func writeExperiment(w io.Writer, write func(io.Writer, grid) error, c *prober.Comparison) error {
+func writeExperiment(w io.Writer, write func(*document.Table, io.Writer) error, c *prober.Comparison) error {
 	if c.Err != "" || len(c.Arms) == 0 {
 		reason := c.Err
 		if reason == "" {
@@ -24,12 +25,12 @@ func writeExperiment(w io.Writer, write func(io.Writer, grid) error, c *prober.C
 	}
 	verdict := "none does the most beyond chance"
 	if c.Best != nil {
-		verdict = armName(*c.Best, arms) + " does the most"
+		verdict = ArmName(*c.Best, arms) + " does the most"
 	}
 	if _, err := fmt.Fprintf(w, "\nCompared by %s at %g req/s, which saturates all: %s\n\n", by(c.By), c.RequestRate, verdict); err != nil {
 		return err
 	}
-	g := grid{head: []string{"target", "GPUs", "batch", "steps", "done/s", "to " + armName(arms[0], arms), "from", "to"}}
+	g := &document.Table{Head: []string{"target", "GPUs", "batch", "steps", "done/s", "to " + ArmName(arms[0], arms), "from", "to"}}
 	for _, a := range c.Arms {
 		row := []string{
 			a.Arm.Target, fmt.Sprint(a.Arm.GPUs), batchSize(a.Arm), fmt.Sprint(a.Repeats), shown(a.Repeats > 0, "%.2f", a.Throughput),
@@ -39,9 +40,9 @@ func writeExperiment(w io.Writer, write func(io.Writer, grid) error, c *prober.C
 		} else {
 			row = append(row, "–", "–", "–")
 		}
-		g.rows = append(g.rows, row)
+		g.Rows = append(g.Rows, row)
 	}
-	return write(w, g)
+	return write(g, w)
 }
 
 func by(b config.CompareBy) string {

@@ -5,12 +5,13 @@ import (
 	"io"
 	"time"
 
+	"vllm_prober/internal/document"
 	"vllm_prober/prober"
 )
 
 // WriteList writes runs as a table for people, a line each.
 func WriteList(w io.Writer, runs []*prober.RunResult) error {
-	g := grid{head: []string{"run", "probe", "started", "took", "steps", "valid", "result"}, remark: true}
+	g := &document.Table{Head: []string{"run", "probe", "started", "took", "steps", "valid", "result"}, Remark: true}
 	for _, r := range runs {
 		valid := 0
 		for i := range r.Results {
@@ -22,12 +23,12 @@ func WriteList(w io.Writer, runs []*prober.RunResult) error {
 		if !r.EndedAt.IsZero() {
 			took = r.EndedAt.Sub(r.StartedAt).Round(time.Second).String()
 		}
-		g.rows = append(g.rows, []string{
+		g.Rows = append(g.Rows, []string{
 			r.ID, r.Probe, r.StartedAt.UTC().Format(time.DateTime), took,
 			fmt.Sprintf("%d/%d", len(r.Results), r.Steps), fmt.Sprint(valid), Ending(r),
 		})
 	}
-	return writeAligned(w, g)
+	return g.WriteAligned(w)
 }
 
 // Ending says how a run ended, and why where it did not make all its steps.

@@ -9,8 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
+	"vllm_prober/internal/document"
 	"vllm_prober/prober"
 )
 
@@ -33,7 +33,7 @@ func Formats() []string {
 // Write writes a run's result. The forms for people also put arms side by side
 // that have the same number of GPUs.
 func Write(w io.Writer, format Format, r *prober.RunResult) error {
-	write := writeAligned
+	write := (*document.Table).WriteAligned
 	switch format {
 	case JSON:
 		e := json.NewEncoder(w)
@@ -42,18 +42,17 @@ func Write(w io.Writer, format Format, r *prober.RunResult) error {
 	case CSV:
 		return writeCSV(w, r)
 	case Markdown:
-		write = writeMarkdown
+		write = (*document.Table).WriteMarkdown
 	case Table:
 	}
-	shown := forPeople(r)
-	if err := write(w, grid{headings(shown, func(c column) string { return c.heading }), rows(r, shown), true}); err != nil {
+	if err := write(stepTable(r), w); err != nil {
 		return err
 	}
 	for _, c := range comparisons(r) {
 		if _, err := fmt.Fprintf(w, "\n%s\n\n", c.title); err != nil {
 			return err
 		}
-		if err := write(w, c.grid); err != nil {
+		if err := write(c.table, w); err != nil {
 			return err
 		}
 	}
@@ -61,7 +60,7 @@ func Write(w io.Writer, format Format, r *prober.RunResult) error {
 		if _, err := fmt.Fprint(w, "\nCapacity, and the highest request rate within the SLO\n\n"); err != nil {
 			return err
 		}
-		if err := write(w, answers(r)); err != nil {
+		if err := write(answers(r), w); err != nil {
 			return err
 		}
 	}
@@ -76,11 +75,10 @@ func Write(w io.Writer, format Format, r *prober.RunResult) error {
 	return writeFoot(w, r)
 }
 
-// grid is a table of figures. Its last column may be a remark, which is text.
-type grid struct {
-	head   []string
-	rows   [][]string
-	remark bool
+// stepTable has a row for each step.
+func stepTable(r *prober.RunResult) *document.Table {
+	shown := forPeople(r)
+	return &document.Table{Head: headings(shown, func(c column) string { return c.heading }), Rows: rows(r, shown), Remark: true}
 }
 
 // column is one column of a table: its heading, with the unit, for people and
@@ -222,27 +220,6 @@ func headings(columns []column, of func(column) string) []string {
 	return all
 }
 
-func writeAligned(w io.Writer, g grid) error {
-	var text strings.Builder
-	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, cells := range append([][]string{g.head}, g.rows...) {
-		line := strings.Join(cells, "\t") + "\t"
-		if last := len(cells) - 1; g.remark { // follows its tab unaligned, however long it is
-			line = strings.Join(cells[:last], "\t") + "\t  " + cells[last]
-		}
-		fmt.Fprintln(t, line)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(text.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // writeFailures gives one example of each way in which requests of a step failed.
 func writeFailures(w io.Writer, r *prober.RunResult) error {
 	for i := range r.Results {
@@ -269,7 +246,7 @@ func writeFoot(w io.Writer, r *prober.RunResult) error {
 	}
 	for _, m := range r.Models {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "; %s: model %s, %s", armName(m.Arm, arms), m.Model, Count(m.Arm.Replicas, "replica"))
+			_, err = fmt.Fprintf(w, "; %s: model %s, %s", ArmName(m.Arm, arms), m.Model, Count(m.Arm.Replicas, "replica"))
 		}
 		if err == nil && len(m.Versions) > 0 {
 			_, err = fmt.Fprintf(w, ", vLLM %s", strings.Join(m.Versions, " and "))
@@ -279,25 +256,6 @@ func writeFoot(w io.Writer, r *prober.RunResult) error {
 		_, err = fmt.Fprintln(w)
 	}
 	return err
-}
-
-func writeMarkdown(w io.Writer, g grid) error {
-	rule := make([]string, len(g.head))
-	for i := range rule {
-		rule[i] = "---:"
-	}
-	if g.remark {
-		rule[len(rule)-1] = ":---"
-	}
-	for _, cells := range append([][]string{g.head, rule}, g.rows...) {
-		for i := range cells {
-			cells[i] = strings.ReplaceAll(cells[i], "|", "\\|")
-		}
-		if _, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func writeCSV(w io.Writer, r *prober.RunResult) error {

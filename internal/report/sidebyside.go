@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"slices"
 
+	"vllm_prober/internal/document"
 	"vllm_prober/prober"
 )
 
 // comparison puts the arms of one number of GPUs side by side.
 type comparison struct {
 	title string
-	grid  grid
+	table *document.Table
 }
 
 // measure is a figure that arms are compared by. It says false where a step has
@@ -53,8 +54,8 @@ func comparisons(r *prober.RunResult) []comparison {
 		}
 		all = append(all, comparison{
 			title: fmt.Sprintf("%s: %s as base, and the change to it; one run cannot say what part of a change is chance",
-				Count(n, "GPU"), armName(arms[0], arms)),
-			grid: sideBySide(arms, rates, cells),
+				Count(n, "GPU"), ArmName(arms[0], arms)),
+			table: sideBySide(arms, rates, cells),
 		})
 	}
 	return all
@@ -94,13 +95,13 @@ func cellsWith(r *prober.RunResult, gpus int) (arms []prober.Arm, rates []float6
 
 // sideBySide has a row for each request rate and, for each measure, a column for
 // each arm and one for the change of each arm but the first.
-func sideBySide(arms []prober.Arm, rates []float64, cells map[cell][]*prober.StepResult) grid {
-	g := grid{head: []string{"req/s"}}
+func sideBySide(arms []prober.Arm, rates []float64, cells map[cell][]*prober.StepResult) *document.Table {
+	g := &document.Table{Head: []string{"req/s"}}
 	for _, m := range measures {
 		for i, a := range arms {
-			g.head = append(g.head, m.heading+" "+armName(a, arms))
+			g.Head = append(g.Head, m.heading+" "+ArmName(a, arms))
 			if i > 0 {
-				g.head = append(g.head, "change")
+				g.Head = append(g.Head, "change")
 			}
 		}
 	}
@@ -116,7 +117,7 @@ func sideBySide(arms []prober.Arm, rates []float64, cells map[cell][]*prober.Ste
 				}
 			}
 		}
-		g.rows = append(g.rows, row)
+		g.Rows = append(g.Rows, row)
 	}
 	return g
 }

@@ -9,14 +9,14 @@ import (
 )
 
 // manyRuns fills a store with runs of four steps.
-func manyRuns(b *testing.B, n int) string {
-	b.Helper()
-	folder := b.TempDir()
-	s := open(b, folder, Retention{})
+func manyRuns(tb testing.TB, n int) string {
+	tb.Helper()
+	folder := tb.TempDir()
+	s := open(tb, folder, Retention{})
 	cfg := probing()
 	text, err := Configuration(cfg, cfg.Probes[0])
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := s.update(func(tx *bbolt.Tx) error {
 		for i := range n {
@@ -35,9 +35,9 @@ func manyRuns(b *testing.B, n int) string {
 		}
 		return nil
 	}); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	b.Logf("%d runs take %d kB", n, s.Size()/1000)
+	tb.Logf("%d runs take %d kB", n, s.Size()/1000)
 	s.Close()
 	return folder
 }
@@ -65,6 +65,24 @@ func BenchmarkNewest(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func BenchmarkPage(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		b.Run(fmt.Sprintf("runs=%d", n), func(b *testing.B) {
+			folder := manyRuns(b, n)
+			middle, _, err := In(folder).Page("p", "", n/4)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := In(folder).Page("p", middle[len(middle)-1].ID, 50); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"vllm_prober/prober"
 )
 
 // Reader reads the records of a folder, also while a prober writes them.
@@ -23,7 +25,7 @@ func In(folder string) *Reader { return &Reader{filepath.Join(folder, fileName)}
 func (r *Reader) Newest(probe string, limit int) ([]*Record, error) {
 	var found []stored
 	err := r.view(func(tx *bbolt.Tx) error {
-		for id := range newest(tx, probe) {
+		for id := range newest(tx, probe, "") {
 			if len(found) == limit {
 				break
 			}
@@ -43,7 +45,88 @@ func (r *Reader) Newest(probe string, limit int) ([]*Record, error) {
 	return records, nil
 }
 
-// Run returns the record of a run.
+// Page returns the newest records of runs that began before the run of an id, or of
+// all runs if that is empty, the newest first: at most so many, and of one probe
+// unless its name is empty. They have neither histograms nor batches, which are most of
+// a record. more says that older ones follow. It takes no longer where there are more.
+func (r *Reader) Page(probe, before string, limit int) (records []*Record, more bool, err error) {
+	var found []stored
+	err = r.view(func(tx *bbolt.Tx) error {
+		for id := range newest(tx, probe, before) {
+			if more = len(found) == limit; more {
+				break
+			}
+			found = append(found, read(tx, id))
+		}
+		return nil
+	})
+	for i := range found {
+		record, err := found[i].brief()
+		if err != nil {
+			return nil, false, err
+		}
+		records = append(records, record)
+	}
+	return records, more, err
+}
+
+// NotFoundError is that of a run of which there is no record.
+type NotFoundError struct{ ID, Folder string }
+
+// Error says where the run was looked for.
+func (e *NotFoundError) Error() string {
+	return fmt.Sprintf("there is no run %q in %s: vllm_prober runs list shows those that there are", e.ID, e.Folder)
+}
+
+// Former returns the records of runs of the same definition as one, the newest before
+// it first, that made all their steps: at most so many, of the formerRuns before it.
+func (r *Reader) Former(of *Record, limit int) ([]*Record, error) {
+	var found []stored
+	err := r.view(func(tx *bbolt.Tx) error {
+		for id := range newest(tx, of.Probe, of.ID) {
+			if len(found) == formerRuns {
+				break
+			}
+			found = append(found, read(tx, id))
+		}
+		return nil
+	})
+	var former []*Record
+	for i := range found {
+		if err != nil || len(former) == limit {
+			break
+		}
+		var record *Record
+		if record, err = found[i].decode(); err == nil && record.Configuration == of.Configuration && record.Outcome == prober.RunSuccess {
+			former = append(former, record)
+		}
+	}
+	return former, err
+}
+
+// Latest returns the newest record of each probe, the newest first.
+func (r *Reader) Latest() ([]*Record, error) {
+	var found []stored
+	err := r.view(func(tx *bbolt.Tx) error {
+		for _, id := range latest(tx) {
+			found = append(found, read(tx, id))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	records := make([]*Record, len(found))
+	for i := range found {
+		if records[i], err = found[i].decode(); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(records, func(a, b *Record) int { return strings.Compare(b.ID, a.ID) })
+	return records, nil
+}
+
+// Run returns the record of a run. The error is a *NotFoundError where there is none.
 func (r *Reader) Run(id string) (*Record, error) {
 	var found stored
 	err := r.view(func(tx *bbolt.Tx) error {
@@ -54,7 +137,7 @@ func (r *Reader) Run(id string) (*Record, error) {
 		return nil, err
 	}
 	if found.begin == nil {
-		return nil, fmt.Errorf("there is no run %q in %s: vllm_prober runs list shows those that there are", id, filepath.Dir(r.path))
+		return nil, &NotFoundError{id, filepath.Dir(r.path)}
 	}
 	return found.decode()
 }
@@ -110,7 +193,7 @@ func (r *Reader) records(list func() ([]string, error)) iter.Seq2[*Record, error
 // last one before, the oldest first.
 func (r *Reader) since(probe string, at time.Time, andBefore bool) (ids []string, err error) {
 	err = r.view(func(tx *bbolt.Tx) error {
-		for id := range newest(tx, probe) {
+		for id := range newest(tx, probe, "") {
 			if !at.IsZero() {
 				begun := stored{id: id, begin: tx.Bucket(bucketRuns).Get([]byte(id))}
 				record, err := begun.decode()
@@ -149,21 +232,19 @@ func read(tx *bbolt.Tx, id string) stored {
 }
 
 // newest yields the ids of runs, the newest first, of one probe unless its name
-// is empty.
-func newest(tx *bbolt.Tx, probe string) iter.Seq[string] {
+// is empty, and of those before an id unless that is empty.
+func newest(tx *bbolt.Tx, probe, before string) iter.Seq[string] {
+	bucket, prefix, end := bucketRuns, "", before
+	if probe != "" {
+		bucket, prefix = bucketByProbe, probeKey(probe, "")
+		end = prefix + before
+	}
+	if before == "" {
+		end = prefix + "\xff" // after all of them
+	}
 	return func(yield func(string) bool) {
-		if probe == "" {
-			runs := tx.Bucket(bucketRuns).Cursor()
-			for key, _ := runs.Last(); key != nil; key, _ = runs.Prev() {
-				if !yield(string(key)) {
-					return
-				}
-			}
-			return
-		}
-		prefix := probeKey(probe, "")
-		runs := tx.Bucket(bucketByProbe).Cursor()
-		key, _ := runs.Seek([]byte(prefix + "\xff")) // after all of the probe's
+		runs := tx.Bucket(bucket).Cursor()
+		key, _ := runs.Seek([]byte(end))
 		if key == nil {
 			key, _ = runs.Last()
 		} else {
@@ -176,6 +257,16 @@ func newest(tx *bbolt.Tx, probe string) iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// latest are the ids of the newest run of each probe, by probe.
+func latest(tx *bbolt.Tx) map[string]string {
+	ids := map[string]string{}
+	for key := range keys(tx.Bucket(bucketByProbe)) { // of a probe, the oldest first
+		at := strings.LastIndexByte(key, '/')
+		ids[key[:at]] = key[at+1:]
+	}
+	return ids
 }
 
 // keys yields the keys of a bucket in their order. The bucket must not be

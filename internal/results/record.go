@@ -3,9 +3,11 @@
 package results
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -64,8 +66,9 @@ func thisProgram() Version {
 // Step is a step's result with the whole distributions of its latencies.
 type Step struct {
 	prober.StepResult
-	// Histograms are nil where the latencies are withheld.
-	Histograms *Histograms `json:"histograms,omitempty"`
+	// Histograms and Batches are nil where the latencies are withheld.
+	Histograms *Histograms     `json:"histograms,omitempty"`
+	Batches    *prober.Batches `json:"batches,omitempty"`
 }
 
 // Histograms are the latencies of a step's measured requests that were OK. Those
@@ -79,7 +82,7 @@ type Histograms struct {
 
 // stepOf is a step as it is kept.
 func stepOf(r *prober.StepResult) Step {
-	kept := Step{StepResult: *r}
+	kept := Step{StepResult: *r, Batches: r.Batches}
 	if r.Latencies == nil {
 		return kept
 	}
@@ -113,7 +116,9 @@ func (r *Record) Result() *prober.RunResult {
 		Answers: r.Answers, Comparison: r.Comparison, Err: r.Err,
 	}
 	for i := range r.Steps {
-		result.Results = append(result.Results, r.Steps[i].StepResult)
+		step := r.Steps[i].StepResult
+		step.Batches = r.Steps[i].Batches
+		result.Results = append(result.Results, step)
 	}
 	return result
 }
@@ -162,6 +167,22 @@ func (s *stored) decode() (*Record, error) {
 		r.Steps = append(r.Steps, step)
 	}
 	return r, nil
+}
+
+// histograms is where those of a step begin, which its batches alone follow. No string
+// within the step can hold it, for its quotation marks would be escaped.
+var histograms = []byte(`,"histograms":{`)
+
+// brief reads a record without its histograms and batches.
+func (s *stored) brief() (*Record, error) {
+	short := *s
+	short.steps = slices.Clone(s.steps)
+	for i, text := range short.steps {
+		if at := bytes.LastIndex(text, histograms); at >= 0 {
+			short.steps[i] = append(bytes.Clone(text[:at]), '}')
+		}
+	}
+	return short.decode()
 }
 
 func (s *stored) unreadable(part string, err error) error {

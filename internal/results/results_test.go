@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -90,6 +91,8 @@ func aStep(run prober.Run, number, n int, broken ...prober.Broken) *prober.StepR
 		})
 		r.ITL.Observe(20*time.Millisecond, 4)
 	}
+	ttft := stats.BatchesOf([]stats.Sample{{At: 0.1, Value: 0.01 * float64(n)}, {At: 0.5, Value: 0.02 * float64(n)}, {At: 0.9, Value: 0.03 * float64(n)}})
+	r.Batches = &prober.Batches{Completed: []int{1, 2}, Good: []int{0, 0}, TTFT: ttft, TPOT: ttft, E2E: ttft}
 	return r
 }
 
@@ -178,11 +181,14 @@ func TestARecordIsTheWholeRun(t *testing.T) {
 	for i := range want.Results { // of these there are the histograms
 		want.Results[i].Measured, want.Results[i].ITL = nil, nil
 	}
-	if !reflect.DeepEqual(&result, want) {
-		t.Errorf("got\n%+v, want\n%+v", &result, want)
-	}
 	if !reflect.DeepEqual(got.Result(), want) {
 		t.Errorf("got\n%+v, want\n%+v", got.Result(), want)
+	}
+	for i := range want.Results { // which the result as JSON leaves out
+		want.Results[i].Batches = nil
+	}
+	if !reflect.DeepEqual(&result, want) {
+		t.Errorf("got\n%+v, want\n%+v", &result, want)
 	}
 	if h := got.Steps[0].Histograms; h.TTFT.Distribution().Count != 3 || h.TPOT.Distribution().Mean != 0.02 || h.ITL.Distribution().Count != 12 ||
 		h.E2E.Distribution().Max != 0.11 { // 30 ms + 80 ms
@@ -201,6 +207,45 @@ func TestARecordIsTheWholeRun(t *testing.T) {
 	cfg, err := config.Parse([]byte(got.Configuration), "record")
 	if err != nil || len(cfg.Probes) != 1 || cfg.Probes[0].Name != "p" || len(cfg.Targets) != 1 || cfg.Targets[0].Name != "t" {
 		t.Errorf("%v in the configuration\n%s", err, got.Configuration)
+	}
+}
+
+// A step of a release that kept no batches has none, and is read all the same.
+func TestAStepWithoutBatchesIsRead(t *testing.T) {
+	kept := stepOf(aStep(aRun("p", noon), 1, 1))
+	kept.Batches = nil
+	text, err := json.Marshal(kept)
+	if err != nil || strings.Contains(string(text), "batches") {
+		t.Fatalf("%v: %s", err, text)
+	}
+	record := &Record{Steps: make([]Step, 1)}
+	if err := json.Unmarshal(text, &record.Steps[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := record.Result().Results[0]; got.Batches != nil || got.Completed != 3 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The batches of a step take no more room for a thousand requests a second than for
+// ten, and less than 5 kB.
+func TestBatchesAreSmallHoweverManyRequests(t *testing.T) {
+	size := func(n int) int {
+		samples := make([]stats.Sample, n)
+		for i := range samples {
+			samples[i] = stats.Sample{At: float64(i) / float64(n), Value: 0.1 + 0.01*math.Sin(float64(i))}
+		}
+		b := stats.BatchesOf(samples)
+		text, err := json.Marshal(prober.Batches{Completed: b.Count, Good: b.Count, TTFT: b, TPOT: b, E2E: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(text)
+	}
+	few, many := size(300), size(30_000)
+	t.Logf("%d bytes for 300 requests, %d for 30000", few, many)
+	if few > 5000 || many > 5000 {
+		t.Errorf("%d bytes for 300 requests, %d for 30000", few, many)
 	}
 }
 
@@ -312,6 +357,28 @@ func TestReading(t *testing.T) {
 }
 
 // A probe's definition is another one when anything of it changes.
+// The latest run of each probe, also of one whose name begins with another's.
+func TestLatest(t *testing.T) {
+	s := open(t, t.TempDir(), Retention{})
+	defer s.Close()
+	record(t, s, 0, noon)
+	record(t, s, 1, noon.Add(time.Hour))
+	record(t, s, 0, noon.Add(2*time.Hour))
+	odd := recorder(t, s, 0)
+	odd.RunStarted(aRun("p/2", noon.Add(30*time.Minute)))
+	latest, err := s.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range latest {
+		got = append(got, fmt.Sprintf("%s at %s with %d", r.Probe, r.StartedAt.Format("15:04"), len(r.Steps)))
+	}
+	if want := "p at 14:00 with 2, p2 at 13:00 with 2, p/2 at 12:30 with 0"; strings.Join(got, ", ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
 func TestConfigurationFollowsTheDefinition(t *testing.T) {
 	cfg := probing()
 	of := func() string {

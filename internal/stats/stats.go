@@ -1,12 +1,13 @@
 // Package stats says what is real and what is chance. Its functions are pure and
-// say which source they follow.
+// say which source they follow. What gonum has is gonum's. golang.org/x/perf/benchmath
+// is not used: it compares medians of independent repeats, and knows neither pairs nor
+// an interval for a difference.
 package stats
 
 import (
 	"math"
 
 	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Interval is an estimate and the interval that covers the truth with the
@@ -29,24 +30,6 @@ func Mean(samples []float64, confidence float64) (Interval, bool) {
 	}
 	n := float64(len(samples))
 	mean, deviation := stat.MeanStdDev(samples, nil)
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+confidence)/2) * deviation / math.Sqrt(n)
+	half := student(n-1).Quantile((1+confidence)/2) * deviation / math.Sqrt(n)
 	return Interval{mean, mean - half, mean + half}, true
-}
-
-// PairedRatio is how many times of a figure's base it is, from pairs that were
-// measured one after the other, so that what drifts meets both: the geometric mean
-// of their ratios, by the Mean of the logarithms (the paired t test). Pairs that
-// are not positive are left out; it says false with fewer than two left.
-func PairedRatio(base, figure []float64, confidence float64) (Interval, bool) {
-	var logs []float64
-	for i := range min(len(base), len(figure)) {
-		if base[i] > 0 && figure[i] > 0 {
-			logs = append(logs, math.Log(figure[i]/base[i]))
-		}
-	}
-	mean, ok := Mean(logs, confidence)
-	if !ok {
-		return Interval{}, false
-	}
-	return Interval{math.Exp(mean.Value), math.Exp(mean.Lower), math.Exp(mean.Upper)}, true
 }

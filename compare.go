@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
+
+	"vllm_prober/internal/compare"
+	"vllm_prober/internal/report"
+	"vllm_prober/internal/results"
+	"vllm_prober/prober"
+)
+
+// formerRuns is how many runs a single one is held against.
+const formerRuns = 10
+
+func addCompare(app *kingpin.Application, commands map[string]command) {
+	cmd := app.Command("compare", "Say what differs beyond chance between two runs, two arms, or a run and those before it.")
+	path := cmd.Flag("storage.path", "The folder that holds the records.").Default(defaultStorage).String()
+	effect := cmd.Flag("effect", "The smallest difference that matters, in percent.").Default(strconv.Itoa(int(100 * compare.Effect))).Float64()
+	output := cmd.Flag("output", "The form of the result: "+strings.Join(report.CompareFormats(), ", ")+".").
+		Default(string(report.Table)).Enum(report.CompareFormats()...)
+	base := cmd.Arg("base", "A run's id, several of them with commas between, or either with an arm, "+
+		"as RUN:TARGET or RUN:TARGET:REPLICAS; or a file of vllm bench serve --save-result or guidellm.").
+		Required().String()
+	other := cmd.Arg("other", "What is held against it, in the same way. Without it, base is held against the runs of its definition before it, "+
+		fmt.Sprintf("%d at most.", formerRuns)).String()
+	commands[cmd.FullCommand()] = func(env environment, _ *promslog.Config) error {
+		if *effect <= 0 || *effect > 100 {
+			return fmt.Errorf("--effect: %g; allowed: more than 0, and 100 at most", *effect)
+		}
+		return compareRuns(env.stdout, results.In(*path), *base, *other, *effect/100, report.Format(*output))
+	}
+}
+
+// compared is what one argument means.
+type compared struct {
+	sides   []compare.Side
+	records []*results.Record
+}
+
+func compareRuns(w io.Writer, records *results.Reader, base, other string, effect float64, format report.Format) error {
+	a, err := readCompared(records, base)
+	if err != nil {
+		return err
+	}
+	b := a
+	if other == "" {
+		if len(b.records) == 0 {
+			return fmt.Errorf("%s has no runs before it: name what to compare it with", base)
+		}
+		if a, err = former(records, b); err != nil {
+			return err
+		}
+	} else if b, err = readCompared(records, other); err != nil {
+		return err
+	}
+	tables, err := tablesOf(a, b, base, other, effect)
+	if err != nil {
+		return err
+	}
+	return report.WriteComparisons(w, format, tables)
+}
+
+// tablesOf compares the arms that both have or, where each has one, these.
+func tablesOf(a, b compared, base, other string, effect float64) ([]*compare.Table, error) {
+	var tables []*compare.Table
+	add := func(x, y compare.Side) {
+		t := compare.Between(x, y, effect)
+		if len(a.records) > 0 && len(b.records) > 0 {
+			t.Findings = append(compare.Definitions(a.records[0], b.records[0]), t.Findings...)
+		}
+		tables = append(tables, t)
+	}
+	if len(a.sides) == 1 && len(b.sides) == 1 {
+		add(a.sides[0], b.sides[0])
+	} else {
+		for _, x := range a.sides {
+			for _, y := range b.sides {
+				if x.Arm() == y.Arm() {
+					add(x, y)
+				}
+			}
+		}
+	}
+	if len(tables) == 0 {
+		return nil, fmt.Errorf("%s and %s have no arm in common: name one of each as RUN:TARGET:REPLICAS, of %s",
+			base, other, names(a.sides, b.sides))
+	}
+	cells := 0
+	for _, t := range tables {
+		cells += len(t.Cells)
+	}
+	if cells == 0 {
+		return nil, fmt.Errorf("%s and %s have no valid steps at the same request rate", tables[0].Base, tables[0].Other)
+	}
+	return tables, nil
+}
+
+func names(sides ...[]compare.Side) string {
+	var all []string
+	for _, some := range sides {
+		for _, s := range some {
+			all = append(all, s.Name)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// readCompared reads what an argument names.
+func readCompared(records *results.Reader, argument string) (compared, error) {
+	if _, err := os.Stat(strings.Split(argument, ",")[0]); err == nil {
+		return readFiles(argument)
+	}
+	ids, arm, hasArm := strings.Cut(argument, ":")
+	var c compared
+	var runs []*prober.RunResult
+	for id := range strings.SplitSeq(ids, ",") {
+		r, err := records.Run(id)
+		if err != nil {
+			return c, err
+		}
+		c.records, runs = append(c.records, r), append(runs, r.Result())
+	}
+	all := compare.OfRuns(ids, runs)
+	if len(all) == 0 {
+		return c, fmt.Errorf("%s has no valid step to compare", ids)
+	}
+	if !hasArm {
+		c.sides = all
+		return c, nil
+	}
+	target, replicas, hasReplicas := strings.Cut(arm, ":")
+	for _, s := range all {
+		if s.Arm().Target == target && (!hasReplicas || strconv.Itoa(s.Arm().Replicas) == replicas) {
+			c.sides = append(c.sides, s)
+		}
+	}
+	if len(c.sides) == 0 {
+		return c, fmt.Errorf("%s has no arm %q; it has %s", ids, arm, names(all))
+	}
+	return c, nil
+}
+
+// readFiles reads the files of another tool that an argument names: one side.
+func readFiles(argument string) (compared, error) {
+	all := compare.Side{Name: argument}
+	for name := range strings.SplitSeq(argument, ",") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return compared{}, err
+		}
+		side, err := compare.Read(name, text)
+		if err != nil {
+			return compared{}, err
+		}
+		all.Steps, all.Findings = append(all.Steps, side.Steps...), append(all.Findings, side.Findings...)
+	}
+	return compared{sides: []compare.Side{all}}, nil
+}
+
+// former are the runs before one, of the same definition.
+func former(records *results.Reader, of compared) (compared, error) {
+	before, err := records.Former(of.records[0], formerRuns)
+	if err != nil {
+		return compared{}, err
+	}
+	if len(before) == 0 {
+		return compared{}, fmt.Errorf("no run before %s was made whole with its definition: name one to compare it with", of.records[0].ID)
+	}
+	c := compared{records: before}
+	var runs []*prober.RunResult
+	for _, r := range before {
+		runs = append(runs, r.Result())
+	}
+	c.sides = compare.OfRuns(report.Count(len(runs), "run")+" before", runs)
+	return c, nil
+}

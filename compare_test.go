@@ -1,0 +1,143 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"vllm_prober/internal/compare"
+	"vllm_prober/internal/golden"
+	"vllm_prober/internal/results"
+	"vllm_prober/internal/stats"
+	"vllm_prober/prober"
+)
+
+// ttfts records runs of two arms with several steps each, a run for each list of TTFTs in
+// milliseconds; the second arm needs 1.2 times as long. It returns the folder and the
+// runs' ids.
+func ttfts(t *testing.T, runs ...[]float64) (folder string, ids []string) {
+	t.Helper()
+	flags := &runFlags{file: write(t, "config.yml", probing("http://vllm:8000"))}
+	loaded, probe, err := flags.configure()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder = t.TempDir()
+	store, err := results.Open(folder, results.Retention{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	recorder, err := store.Recorder(loaded, probe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, levels := range runs {
+		at := time.Date(2026, 11, 24, i, 0, 0, 0, time.UTC)
+		run := prober.Run{ID: fmt.Sprintf("20261124T%02d0000Z-%04d", i, i), Probe: "p", StartedAt: at, Steps: 2 * len(levels)}
+		result := &prober.RunResult{Run: run, EndedAt: at.Add(time.Minute), Outcome: prober.RunSuccess}
+		recorder.RunStarted(run)
+		for repeat, ttft := range levels {
+			for replicas := 1; replicas <= 2; replicas++ {
+				mean := ttft / 1000
+				if replicas == 2 {
+					mean *= 1.2
+				}
+				result.Results = append(result.Results, prober.StepResult{
+					Step: prober.Step{
+						RunID: run.ID, Probe: "p", Number: len(result.Results) + 1, Arm: prober.Arm{Target: "t", Replicas: replicas, GPUs: replicas},
+						RequestRate: 20, Seed: uint64(repeat), StartedAt: at, Window: 10 * time.Second,
+					},
+					EndedAt: at.Add(time.Minute), Completed: 200, Good: 200, Throughput: 20, Goodput: 20,
+					Latencies: &prober.Latencies{TTFT: prober.Distribution{Count: 200, Mean: mean, P50: mean, P99: 2 * mean}},
+				})
+				recorder.StepEnded(&result.Results[len(result.Results)-1])
+			}
+		}
+		recorder.RunEnded(result)
+		ids = append(ids, run.ID)
+	}
+	return folder, ids
+}
+
+func TestCompare(t *testing.T) {
+	folder, ids := ttfts(t, []float64{100, 101, 99}, []float64{130, 131, 129})
+	golden.Check(t, "compare/runs.txt", text(t, "compare", "--storage.path", folder, ids[0], ids[1]))
+	golden.Check(t, "compare/arms.markdown", text(t, "compare", "--storage.path", folder, "--output", "markdown", ids[0]+":t:1", ids[0]+":t:2"))
+
+	var tables []compare.Table
+	if err := json.Unmarshal([]byte(text(t, "compare", "--storage.path", folder, "--output", "json", ids[0]+":t:1", ids[1]+":t:1")), &tables); err != nil {
+		t.Fatal(err)
+	}
+	words := map[compare.Metric]stats.Word{}
+	for _, c := range tables[0].Cells {
+		words[c.Metric] = c.Word
+	}
+	if len(tables) != 1 || words[compare.TTFTMean] != stats.Worse || words[compare.Throughput] != stats.NoDifference {
+		t.Errorf("%+v", words)
+	}
+}
+
+// A run without another is held against those of its definition before it.
+func TestCompareWithTheRunsBefore(t *testing.T) {
+	folder, ids := ttfts(t, []float64{100}, []float64{102}, []float64{101}, []float64{99}, []float64{150}, []float64{100})
+	for id, want := range map[string]stats.Word{ids[4]: stats.Worse, ids[5]: stats.Undetermined} {
+		var tables []compare.Table
+		if err := json.Unmarshal([]byte(text(t, "compare", "--storage.path", folder, "--output", "json", id+":t:1")), &tables); err != nil {
+			t.Fatal(err)
+		}
+		if tables[0].Other != id+":t:1" && !strings.Contains(tables[0].Base, "before") {
+			t.Errorf("%s is held against %s", tables[0].Other, tables[0].Base)
+		}
+		for _, c := range tables[0].Cells {
+			if c.Metric == compare.TTFTMean && (c.Word != want || c.Method != stats.Former) {
+				t.Errorf("%s: %+v", id, c)
+			}
+		}
+	}
+	p := start(t, "compare", "--storage.path", folder, ids[0])
+	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "no run before "+ids[0]) {
+		t.Errorf("status %d: %s", status, p.stderr.String())
+	}
+}
+
+// Files of another tool are runs like any other, and what they cannot tell is said.
+func TestCompareFiles(t *testing.T) {
+	bench := func(name string, ttft float64) string {
+		return write(t, name, fmt.Sprintf(`{"request_rate": 20, "request_throughput": 17.5, "mean_ttft_ms": %g}`, ttft))
+	}
+	fast := bench("a.json", 50) + "," + bench("b.json", 50.1)
+	slow := bench("c.json", 60) + "," + bench("d.json", 60.1)
+	out := text(t, "compare", fast, slow)
+	for _, want := range []string{"TTFT ms", "+20.0%", "worse", "vllm bench serve counts the time in which the last requests drain"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	folder, ids := ttfts(t, []float64{100})
+	out = text(t, "compare", "--storage.path", folder, ids[0]+":t:1", slow)
+	if !strings.Contains(out, "one side's throughput counts the time in which its last requests drained") {
+		t.Errorf("a run and a file: %s", out)
+	}
+	p := start(t, "compare", fast)
+	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "has no runs before it") {
+		t.Errorf("status %d: %s", status, p.stderr.String())
+	}
+}
+
+func TestMistakesOfCompare(t *testing.T) {
+	folder, ids := ttfts(t, []float64{100}, []float64{130})
+	for want, args := range map[string][]string{
+		`there is no run "x"`: {"x", ids[0]},
+		"has no arm \"other\"; it has 20261124T000000Z-0000:t:1, 20261124T000000Z-0000:t:2": {ids[0] + ":other", ids[1]},
+		"--effect: 0; allowed": {"--effect", "0", ids[0], ids[1]},
+	} {
+		p := start(t, append([]string{"compare", "--storage.path", folder}, args...)...)
+		if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), want) {
+			t.Errorf("%v: status %d, %q lacks %q", args, status, p.stderr.String(), want)
+		}
+	}
+}

@@ -1,0 +1,2 @@
+// Package web looks at the daemon's pages in a browser.
+package web

@@ -1,0 +1,333 @@
+// Package compare holds two sides against each other, arms or runs, and says of each
+// figure what part of the difference is chance. It decides and does nothing else.
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"vllm_prober/internal/stats"
+)
+
+// Side is what one side of a comparison has measured.
+type Side struct {
+	Name  string
+	Steps []Step
+	// Findings are what has to be known of it before it is compared.
+	Findings []Finding
+}
+
+// The error that is allowed, and what is to be found.
+const (
+	// Confidence is that of each interval; a table claims a difference that is not
+	// there with 1 − Confidence.
+	Confidence = 0.95
+	// Power is how often the repeats that are asked for find a difference by the
+	// effect.
+	Power = 0.80
+	// Effect is the smallest difference that matters, as a share, unless told otherwise.
+	Effect = 0.05
+)
+
+// Table is one side held against the other.
+type Table struct {
+	Base  string `json:"base"`
+	Other string `json:"other"`
+	// Effect is the smallest difference that matters, as a share of the base.
+	Effect   float64   `json:"effect"`
+	Cells    []Cell    `json:"cells"`
+	Findings []Finding `json:"findings,omitempty"`
+}
+
+// Cell is one metric at one request rate.
+type Cell struct {
+	RequestRate float64 `json:"request_rate"`
+	Metric      Metric  `json:"metric"`
+	// Base and Other are the sides' figures, the geometric means of their steps; 0
+	// where a side has none.
+	Base  float64 `json:"base"`
+	Other float64 `json:"other"`
+	// BaseSteps and OtherSteps are how many valid steps they are from.
+	BaseSteps  int `json:"base_steps"`
+	OtherSteps int `json:"other_steps"`
+	// Change is by what share of the base the other side is more; 0 where a side has no
+	// figure.
+	Change float64 `json:"change"`
+	// Interval is where the true change lies with 95% confidence, by itself and not
+	// together with the other cells, and Method where it comes from. It is nil where
+	// nothing is known of chance.
+	Interval *Interval    `json:"interval,omitempty"`
+	Method   stats.Method `json:"method,omitempty"`
+	Word     stats.Word   `json:"word"`
+	// Beyond is, where there is no difference, how large one may be all the same.
+	Beyond float64 `json:"beyond,omitempty"`
+	// Reason is why a cell is undetermined, and NeededRepeats how many steps of each
+	// side would tell; 0 where that is unknown or too many.
+	Reason        string `json:"reason,omitempty"`
+	NeededRepeats int    `json:"needed_repeats,omitempty"`
+
+	change stats.Change
+}
+
+// Interval is one of changes, as shares of the base.
+type Interval struct {
+	Lower float64 `json:"lower"`
+	Upper float64 `json:"upper"`
+}
+
+// Between compares a side with a base at each request rate that both have. effect is
+// the smallest difference that matters, as a share above 0.
+func Between(base, other Side, effect float64) *Table {
+	t := &Table{Base: base.Name, Other: other.Name, Effect: effect, Cells: []Cell{}}
+	for _, rate := range commonRates(base, other) {
+		a, b := base.at(rate), other.at(rate)
+		for _, metric := range Metrics() {
+			if metric == Goodput && isThroughput(a) && isThroughput(b) {
+				continue
+			}
+			if cell, has := cellOf(metric, a, b); has {
+				cell.RequestRate = rate
+				t.Cells = append(t.Cells, cell)
+			}
+		}
+	}
+	paired := isPaired(base.Steps, other.Steps)
+	t.judge(paired)
+	for _, f := range slices.Concat(base.Findings, other.Findings, Findings(slices.Concat(base.Steps, other.Steps)), unbound(base, other)) {
+		if !slices.Contains(t.Findings, f) { // of many files it is the same
+			t.Findings = append(t.Findings, f)
+		}
+	}
+	return t
+}
+
+func (s Side) at(rate float64) (steps []Step) {
+	for _, step := range s.Steps {
+		if step.RequestRate == rate {
+			steps = append(steps, step)
+		}
+	}
+	return steps
+}
+
+func commonRates(a, b Side) (rates []float64) {
+	for _, step := range a.Steps {
+		if len(b.at(step.RequestRate)) > 0 {
+			rates = append(rates, step.RequestRate)
+		}
+	}
+	slices.Sort(rates)
+	return slices.Compact(rates)
+}
+
+// isThroughput says whether all that completed was good: there is no SLO, or nothing
+// missed it, and goodput tells what throughput has told.
+func isThroughput(steps []Step) bool {
+	for _, s := range steps {
+		good, has := s.Figures[Goodput]
+		if has && good.Value != s.Figures[Throughput].Value {
+			return false
+		}
+	}
+	return true
+}
+
+// figures are a metric's over steps that have it.
+func figures(metric Metric, steps []Step) (all []Figure, of []Step) {
+	for _, s := range steps {
+		if f, has := s.Figures[metric]; has && f.Value > 0 {
+			all, of = append(all, f), append(of, s)
+		}
+	}
+	return all, of
+}
+
+// hasNone says whether a step has a rate of 0.
+func hasNone(metric Metric, steps []Step) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool {
+		f, has := s.Figures[metric]
+		return has && f.Value == 0
+	})
+}
+
+// cellOf compares a metric at one rate. It says false where neither side has it.
+func cellOf(metric Metric, base, other []Step) (Cell, bool) {
+	a, stepsA := figures(metric, base)
+	b, stepsB := figures(metric, other)
+	c := Cell{
+		Metric: metric, Base: typical(a), Other: typical(b), BaseSteps: len(a), OtherSteps: len(b), Word: stats.Undetermined,
+	}
+	switch {
+	case len(a)+len(b) == 0:
+		return c, false
+	case hasNone(metric, base), hasNone(metric, other):
+		c.Reason = "a step had not one such request, of which there is no ratio"
+		return c, true
+	case len(a) == 0:
+		c.Reason = "the base has no such figure here"
+		return c, true
+	case len(b) == 0:
+		c.Reason = "only the base has such a figure here"
+		return c, true
+	}
+	c.Change = c.Other/c.Base - 1
+	if c.Reason = flaw(metric, a, b, stepsA, stepsB); c.Reason != "" {
+		return c, true
+	}
+	change, why := changeOf(metric, a, b, stepsA, stepsB)
+	if why != "" {
+		c.Reason = why
+		return c, true
+	}
+	if fewest := fewestCounted(a, b); fewest > 0 {
+		// A request that ends just within the window or just after it.
+		change = change.AtLeast(0.5 / float64(fewest))
+	}
+	c.change, c.Method = change, change.Method
+	ratio := change.Ratio(Confidence)
+	c.Change, c.Interval = ratio.Value-1, &Interval{ratio.Lower - 1, ratio.Upper - 1}
+	return c, true
+}
+
+// flaw says why figures cannot be compared at all; it is empty where they can.
+func flaw(metric Metric, a, b []Figure, stepsA, stepsB []Step) string {
+	for _, f := range slices.Concat(a, b) {
+		if f.Flaw != "" {
+			return f.Flaw
+		}
+	}
+	if !metric.IsLatency() {
+		if drains := func(s Step) bool { return s.WithDrain }; slices.ContainsFunc(stepsA, drains) != slices.ContainsFunc(stepsB, drains) {
+			return "one side's throughput counts the time in which its last requests drained, the other's does not"
+		}
+		return ""
+	}
+	saturated := func(s Step) bool { return s.Saturated }
+	if !slices.ContainsFunc(stepsA, saturated) && !slices.ContainsFunc(stepsB, saturated) {
+		return ""
+	}
+	for _, s := range slices.Concat(stepsA, stepsB) {
+		if s.Loaded != stepsA[0].Loaded {
+			return "it is saturated, so that latencies grow for as long as the load lasts, which differed"
+		}
+	}
+	return ""
+}
+
+// changeOf takes the best that there is: steps that were made beside each other,
+// several runs of a side, several steps of a run, or the parts of single steps. It
+// says why there is none.
+func changeOf(metric Metric, a, b []Figure, stepsA, stepsB []Step) (stats.Change, string) {
+	x, y := pairsOf(a, b, stepsA, stepsB)
+	if change, ok := stats.OfPairs(x, y); ok {
+		return change, ""
+	}
+	if change, ok := stats.OfRepeats(units(a, stepsA), units(b, stepsB)); ok {
+		return change, ""
+	}
+	if len(a) > 1 || len(b) > 1 { // of one run each
+		if change, ok := stats.OfRepeats(values(a), values(b)); ok {
+			return change, ""
+		}
+	}
+	for _, f := range []Figure{a[0], b[0]} {
+		if f.Sure == nil {
+			return stats.Change{}, f.Why
+		}
+	}
+	if metric == Throughput && isPaired(stepsA, stepsB) {
+		return stats.OfSameArrivals(*a[0].Sure, *b[0].Sure), ""
+	}
+	return stats.OfSteps(*a[0].Sure, *b[0].Sure), ""
+}
+
+// pairsOf are the figures of the steps that have a partner.
+func pairsOf(a, b []Figure, stepsA, stepsB []Step) (x, y []float64) {
+	for i, s := range stepsA {
+		partner := slices.IndexFunc(stepsB, func(other Step) bool { return s.Pair != "" && other.Pair == s.Pair })
+		if partner >= 0 {
+			x, y = append(x, a[i].Value), append(y, b[partner].Value)
+		}
+	}
+	return x, y
+}
+
+func isPaired(a, b []Step) bool {
+	return slices.ContainsFunc(a, func(s Step) bool {
+		return s.Pair != "" && slices.ContainsFunc(b, func(other Step) bool { return other.Pair == s.Pair })
+	})
+}
+
+// units are a figure by run: what makes one run unlike the next makes all of its steps
+// alike, so that they are not independent.
+func units(figures []Figure, steps []Step) (means []float64) {
+	var runs []string
+	byRun := map[string][]Figure{}
+	for i, s := range steps {
+		if byRun[s.Run] == nil {
+			runs = append(runs, s.Run)
+		}
+		byRun[s.Run] = append(byRun[s.Run], figures[i])
+	}
+	for _, run := range runs {
+		means = append(means, typical(byRun[run]))
+	}
+	return means
+}
+
+func values(figures []Figure) (all []float64) {
+	for _, f := range figures {
+		all = append(all, f.Value)
+	}
+	return all
+}
+
+// typical is the geometric mean, 0 of none.
+func typical(figures []Figure) float64 {
+	if len(figures) == 0 {
+		return 0
+	}
+	if len(figures) == 1 {
+		return figures[0].Value
+	}
+	sum := 0.0
+	for _, f := range figures {
+		sum += math.Log(f.Value)
+	}
+	return math.Exp(sum / float64(len(figures)))
+}
+
+// fewestCounted is the smallest count; 0 where the figures are no counts.
+func fewestCounted(a, b []Figure) int {
+	return slices.MinFunc(slices.Concat(a, b), func(x, y Figure) int { return cmp.Compare(x.Count, y.Count) }).Count
+}
+
+// judge finds the words, for all cells together.
+func (t *Table) judge(paired bool) {
+	var tested []*Cell
+	var p []float64
+	for i := range t.Cells {
+		if c := &t.Cells[i]; c.Method != "" {
+			tested, p = append(tested, c), append(p, c.change.P())
+		}
+	}
+	significant := stats.Holm(p, 1-Confidence)
+	for i, c := range tested {
+		c.Word, c.Beyond = c.change.Say(significant[i], !c.Metric.IsLatency(), t.Effect)
+		if c.Word != stats.Undetermined {
+			continue
+		}
+		needed, canTell := c.change.Needed(t.Effect, (1-Confidence)/float64(len(tested)), Power, paired)
+		c.NeededRepeats = needed
+		switch {
+		case !canTell:
+			c.Reason = fmt.Sprintf("chance does so much that not even %d steps of each would tell", stats.MostRepeats)
+		case c.Interval.Lower > 0 || c.Interval.Upper < 0:
+			c.Reason = fmt.Sprintf("one of %d cells may look like that by chance", len(tested))
+		default:
+			c.Reason = "chance may do as much, and more than the effect is not excluded"
+		}
+	}
+}

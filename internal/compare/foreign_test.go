@@ -1,0 +1,190 @@
+package compare
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"vllm_prober/internal/stats"
+)
+
+// A file of vllm bench serve without its lists tells its figures and nothing of chance.
+const plainBench = `{"date": "20261124-120000", "backend": "vllm", "model_id": "m", "num_prompts": 500, "request_rate": 50.0, "burstiness": 1.0,
+	"max_concurrency": null, "duration": 11.35, "completed": 500, "failed": 0, "request_throughput": 44.06, "request_goodput": null,
+	"mean_ttft_ms": 80.5, "median_ttft_ms": 80.0, "std_ttft_ms": 1.0, "p99_ttft_ms": 90.0, "mean_tpot_ms": 20.0, "p99_tpot_ms": 21.0}`
+
+func TestAFileOfVLLMBench(t *testing.T) {
+	side, err := Read("a.json", []byte(plainBench))
+	if err != nil || len(side.Steps) != 1 {
+		t.Fatalf("%+v, %v", side, err)
+	}
+	s := side.Steps[0]
+	got := map[Metric]float64{}
+	for metric, f := range s.Figures {
+		got[metric] = math.Round(f.Value*1e6) / 1e6
+	}
+	want := map[Metric]float64{Throughput: 44.06, TTFTMean: 0.0805, TTFTP50: 0.08, TTFTP99: 0.09, TPOTMean: 0.02, TPOTP99: 0.021}
+	if s.RequestRate != 50 || !s.WithDrain || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%g req/s, %v; want 50, %v", s.RequestRate, got, want)
+	}
+	contains(t, side.Findings[0].Text, "counts the time in which the last requests drain", "has no window", "not when it was intended")
+
+	table := Between(side, side, Effect)
+	for _, c := range table.Cells {
+		if c.Word != stats.Undetermined || c.Reason != noChance {
+			t.Errorf("%+v", c)
+		}
+	}
+	// Its throughput is not that of a window.
+	window, _ := sides(nil, nil)
+	window.Steps = []Step{OfStep(made("r", small, 50, 1, 0.08, 1500))}
+	if c := cell(t, Between(side, window, Effect), 50, Throughput); !strings.Contains(c.Reason, "drained, the other's does not") {
+		t.Errorf("%+v", c)
+	}
+}
+
+// detailed is a file of vllm bench serve with its lists: answers of 11 tokens whose
+// first comes after about ttft seconds, and each next after a tenth of that.
+func detailed(seed uint64, ttft float64) string {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	var ttfts []float64
+	var itls [][]float64
+	var lens []int
+	var errs []string
+	for i := range 400 {
+		x := ttft * math.Exp(0.1*rng.NormFloat64())
+		if i == 7 { // a failed request
+			ttfts, itls, lens, errs = append(ttfts, 0), append(itls, nil), append(lens, 0), append(errs, "refused")
+			continue
+		}
+		ttfts, itls, lens, errs = append(ttfts, x), append(itls, slices.Repeat([]float64{x / 10}, 10)), append(lens, 11), append(errs, "")
+	}
+	mean := 1000 * ttft * math.Exp(0.005)
+	text, err := json.Marshal(map[string]any{
+		"request_rate": 20, "request_throughput": 19.0, "completed": 399, "failed": 1, "max_concurrency": 64, "mean_ttft_ms": mean, "median_ttft_ms": 1000 * ttft,
+		"mean_tpot_ms": mean / 10, "mean_e2el_ms": 2 * mean, "ttfts": ttfts, "itls": itls, "output_lens": lens, "errors": errs,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func TestADetailedFileOfVLLMBenchTellsOfChance(t *testing.T) {
+	var both [2]Side
+	for i, ttft := range []float64{0.1, 0.12} {
+		side, err := Read(fmt.Sprint(i), []byte(detailed(uint64(i), ttft)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		both[i] = side
+	}
+	table := Between(both[0], both[1], Effect)
+	for _, metric := range []Metric{TTFTMean, TTFTP50, TPOTMean, E2EMean} {
+		c := cell(t, table, 20, metric)
+		if c.Word != stats.Worse || c.Method != stats.Within {
+			t.Errorf("%+v", c)
+		}
+		near(t, "the change of "+string(metric), c.Change, 0.2, 0.02)
+	}
+	var texts []string
+	for _, f := range both[0].Findings {
+		texts = append(texts, f.Text)
+	}
+	contains(t, strings.Join(texts, "\n"), "at most 64 requests in flight", "1 requests of 0 failed")
+	if c := cell(t, table, 20, Throughput); c.Word != stats.Undetermined {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Several files of each side are repeats.
+func TestSeveralFilesAreRepeats(t *testing.T) {
+	var a, b Side
+	for i := range 4 {
+		slow := 1.2 + 0.002*float64(i)
+		for side, factor := range map[*Side]float64{&a: 1 + 0.001*float64(i), &b: slow} {
+			text := strings.Replace(plainBench, `"mean_ttft_ms": 80.5`, fmt.Sprintf(`"mean_ttft_ms": %g`, 80.5*factor), 1)
+			one, err := Read(fmt.Sprint(factor), []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			side.Steps = append(side.Steps, one.Steps...)
+		}
+	}
+	if c := cell(t, Between(a, b, Effect), 50, TTFTMean); c.Method != stats.Repeats || c.Word != stats.Worse {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestAReportOfGuidellm(t *testing.T) {
+	metrics := `"metrics": {"requests_per_second": {"successful": {"mean": 9.5}},
+		"time_to_first_token_ms": {"successful": {"mean": 80, "median": 79, "percentiles": {"p99": 95}}},
+		"inter_token_latency_ms": {"successful": {"mean": 20, "median": 20, "percentiles": {"p99": 25}}},
+		"request_latency": {"successful": {"mean": 1.5, "median": 1.5, "percentiles": {"p99": 1.75}}}}`
+	for name, text := range map[string]string{
+		"the first version":  `{"benchmarks": [{"args": {"strategy": {"type_": "poisson", "rate": 10}}, ` + metrics + `}]}`,
+		"the second version": `{"benchmarks": [{"config": {"strategy": {"type_": "throughput"}}, ` + metrics + `}, {"config": {"strategy": {"type_": "constant", "rate": 10}}, ` + metrics + `}]}`,
+	} {
+		side, err := Read("g.json", []byte(text))
+		if err != nil || len(side.Steps) != 1 {
+			t.Fatalf("%s: %+v, %v", name, side, err)
+		}
+		got := map[Metric]float64{}
+		for metric, f := range side.Steps[0].Figures {
+			got[metric] = f.Value
+		}
+		want := map[Metric]float64{
+			Throughput: 9.5, TTFTMean: 0.08, TTFTP50: 0.079, TTFTP99: 0.095, TPOTMean: 0.02, TPOTP99: 0.025, E2EMean: 1.5, E2EP99: 1.75,
+		}
+		if side.Steps[0].RequestRate != 10 || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestFilesThatTellNothing(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                          "must hold the JSON",
+		"[]":                        "must hold the JSON",
+		"{}":                        "neither the request_throughput",
+		`{"request_throughput": 9}`: "no request rate",
+		`{"request_throughput": "x", "request_rate": 1}`:                                 "cannot unmarshal",
+		`{"request_throughput": 9, "request_rate": "inf"}`:                               "no request rate",
+		`{"benchmarks": []}`:                                                             "no request rate",
+		`{"benchmarks": [{"config": {"strategy": {"type_": "concurrent", "rate": 4}}}]}`: "no request rate",
+	} {
+		if side, err := Read("f.json", []byte(text)); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "f.json") {
+			t.Errorf("%s: %+v, %v; want %q", text, side, err, want)
+		}
+	}
+}
+
+// Whatever a file holds, it is refused or can be compared, and the table be written.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(plainBench))
+	f.Add([]byte(detailed(1, 0.1)))
+	f.Add([]byte(`{"request_throughput": 1e308, "request_rate": 1e-300, "mean_ttft_ms": -1, "ttfts": [1e308, -1], "itls": [[1e308, 1e308]], "output_lens": [-1]}`))
+	f.Add([]byte(`{"benchmarks": [{"config": {"strategy": {"type_": "constant", "rate": 10}}, "metrics": {"requests_per_second": {"successful": {"mean": 9}}}}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		side, err := Read("f", text)
+		if err != nil {
+			return
+		}
+		if len(side.Steps) == 0 {
+			t.Error("nothing was read, and nothing said")
+		}
+		table := Between(side, side, Effect)
+		if _, err := json.Marshal(table); err != nil {
+			t.Errorf("%v of %+v", err, table)
+		}
+		for _, c := range table.Cells {
+			if c.Word == stats.Better || c.Word == stats.Worse {
+				t.Errorf("a file is no better than itself: %+v", c)
+			}
+		}
+	})
+}

@@ -1,0 +1,126 @@
+package document
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed" // the page and what is in it
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"slices"
+
+	"vllm_prober/internal/chart"
+)
+
+var (
+	//go:embed page.html
+	pageHTML string
+	// Stylesheet is that of the page, for others that show its sections; the one
+	// of the charts belongs before it.
+	//
+	//go:embed page.css
+	Stylesheet string
+	// script sorts tables where the browser runs scripts; nothing depends on it.
+	//
+	//go:embed sort.js
+	script string
+)
+
+var page = template.Must(template.New("page").Funcs(template.FuncMap{
+	"picture": func(f *Figure) template.HTML { return template.HTML(f.SVG) }, //nolint:gosec // package chart has escaped it
+	"numeric": func(t *Table) []bool {
+		columns := make([]bool, len(t.Head))
+		for i := range columns {
+			columns[i] = t.isNumeric(i)
+		}
+		return columns
+	},
+	"isNumeric": func(columns []bool, i int) bool { return i < len(columns) && columns[i] },
+	"unfolded": func(t any) string {
+		if t := pointer(t); !t.Folded {
+			return t.Caption
+		}
+		return ""
+	},
+	"groups": groups,
+	"nested": func(s Section, id string, level int, w Words) nested {
+		return nested{s, id, level, min(level, 6), w}
+	},
+	"path":        func(id string, i int) string { return fmt.Sprintf("%s-%d", id, i+1) },
+	"next":        func(level int) int { return level + 1 },
+	"worded":      func(w Words, b Block) worded { return worded{b, w} },
+	"figureBlock": func(f *Figure) Block { return Block{Figure: f} },
+	"pointer":     pointer,
+}).Parse(pageHTML))
+
+// pointer is a table that is one or is pointed to.
+func pointer(t any) *Table {
+	if p, is := t.(*Table); is {
+		return p
+	}
+	table, _ := t.(Table)
+	return &table
+}
+
+// nested is a section with its place.
+type nested struct {
+	Section
+
+	ID             string
+	Level, Heading int
+	Words          Words
+}
+
+type worded struct {
+	Block
+
+	Words Words
+}
+
+// HTML writes the document as one file that asks nothing of any network: its styles,
+// pictures and script are in it, and its policy forbids all else.
+func (d *Document) HTML() ([]byte, error) {
+	hash := sha256.Sum256([]byte(script))
+	var b bytes.Buffer
+	if err := page.ExecuteTemplate(&b, "page", map[string]any{
+		"Document": d, "Style": template.CSS(chart.Stylesheet + Stylesheet), "Script": template.JS(script), //nolint:gosec // they are of this package
+		"Hash": "sha256-" + base64.StdEncoding.EncodeToString(hash[:]),
+	}); err != nil {
+		return nil, fmt.Errorf("writing the report as HTML: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Fragment writes a section for a page of somebody else's, whose headings of its
+// depth are h2, h3 and so on by level.
+func (s Section) Fragment(words Words, id string, level int) (template.HTML, error) {
+	var b bytes.Buffer
+	if err := page.ExecuteTemplate(&b, "section", nested{s, id, level, min(level, 6), words}); err != nil {
+		return "", fmt.Errorf("writing section %q as HTML: %w", s.Title, err)
+	}
+	return template.HTML(b.String()), nil //nolint:gosec // the template has escaped it
+}
+
+// group is one block, or several figures side by side.
+type group struct {
+	Block
+
+	Figures []*Figure
+}
+
+// groups puts figures that follow one another side by side.
+func groups(blocks []Block) (all []group) {
+	for _, b := range blocks {
+		last := len(all) - 1
+		if b.Figure != nil && last >= 0 && len(all[last].Figures) > 0 {
+			all[last].Figures = append(all[last].Figures, b.Figure)
+			continue
+		}
+		g := group{Block: b}
+		if b.Figure != nil {
+			g.Figures = slices.Clip([]*Figure{b.Figure})
+		}
+		all = append(all, g)
+	}
+	return all
+}

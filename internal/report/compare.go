@@ -1,0 +1,116 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+
+	"vllm_prober/internal/compare"
+	"vllm_prober/internal/document"
+	"vllm_prober/internal/stats"
+)
+
+// CompareFormats names the formats of comparisons.
+func CompareFormats() []string { return []string{string(Table), string(JSON), string(Markdown)} }
+
+// WriteComparisons writes tables of differences.
+func WriteComparisons(w io.Writer, format Format, tables []*compare.Table) error {
+	write := (*document.Table).WriteAligned
+	switch format {
+	case JSON:
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(tables)
+	case Markdown:
+		write = (*document.Table).WriteMarkdown
+	case Table, CSV:
+	}
+	for i, t := range tables {
+		if i > 0 {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		}
+		if _, err := fmt.Fprintf(w, "%s as base, and %s; the words allow for chance in all cells together, the 95%% intervals in each by itself\n\n",
+			t.Base, t.Other); err != nil {
+			return err
+		}
+		if err := write(cellTable(t), w); err != nil {
+			return err
+		}
+		for _, f := range t.Findings {
+			if _, err := fmt.Fprintf(w, "\n%s\n", sentence(f)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sentence is a finding, with its arm before it.
+func sentence(f compare.Finding) string {
+	switch {
+	case f.Arm.Target == "":
+		return f.Text
+	case f.Arm.GPUs == 0: // another tool's
+		return f.Arm.Target + ": " + f.Text
+	}
+	return fmt.Sprintf("%s, %s: %s", f.Arm.Target, Count(f.Arm.GPUs, "GPU"), f.Text)
+}
+
+// cellTable has a row for each cell.
+func cellTable(t *compare.Table) *document.Table {
+	g := &document.Table{Head: []string{"req/s", "figure", "base", "other", "change", "from", "to", "steps", "verdict"}, Remark: true}
+	for i := range t.Cells {
+		c := &t.Cells[i]
+		row := []string{
+			fmt.Sprintf("%g", c.RequestRate), metricName(c.Metric), inUnit(c.Metric, c.Base), inUnit(c.Metric, c.Other),
+			shown(c.Base > 0 && c.Other > 0, "%s", percent(1+c.Change)), "–", "–", bothSteps(c.BaseSteps, c.OtherSteps), Verdict(c),
+		}
+		if c.Interval != nil {
+			row[5], row[6] = percent(1+c.Interval.Lower), percent(1+c.Interval.Upper)
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	return g
+}
+
+func bothSteps(base, other int) string {
+	if base == other {
+		return fmt.Sprint(base)
+	}
+	return fmt.Sprintf("%d and %d", base, other)
+}
+
+// Verdict is a cell's word, with what belongs to it.
+func Verdict(c *compare.Cell) string {
+	switch {
+	case c.Word == stats.NoDifference:
+		return fmt.Sprintf("no difference beyond ±%g%%", max(math.Ceil(c.Beyond*1000)/10, 0.1))
+	case c.Word == stats.Undetermined && c.NeededRepeats > 0:
+		return fmt.Sprintf("undetermined: %s; %s of each would tell", c.Reason, Count(c.NeededRepeats, "step"))
+	case c.Word == stats.Undetermined:
+		return "undetermined: " + c.Reason
+	default:
+		return string(c.Word)
+	}
+}
+
+var metricNames = map[compare.Metric]string{
+	compare.Throughput: "done/s", compare.Goodput: "good/s", compare.TTFTMean: "TTFT ms", compare.TTFTP50: "TTFT p50", compare.TTFTP99: "TTFT p99",
+	compare.TPOTMean: "TPOT ms", compare.TPOTP99: "TPOT p99", compare.E2EMean: "E2E ms", compare.E2EP99: "E2E p99",
+}
+
+func metricName(m compare.Metric) string { return metricNames[m] }
+
+func inUnit(m compare.Metric, value float64) string {
+	switch {
+	case value == 0:
+		return "–"
+	case m.IsLatency():
+		return milliseconds(value)
+	default:
+		return fmt.Sprintf("%.2f", value)
+	}
+}

@@ -1,0 +1,133 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+
+	"vllm_prober/internal/chart"
+	"vllm_prober/internal/compare"
+	"vllm_prober/internal/stats"
+	"vllm_prober/prober"
+)
+
+// Language is one that reports are written in.
+type Language string
+
+// The languages.
+const (
+	English Language = "en"
+	Korean  Language = "ko"
+)
+
+// Languages names all languages.
+func Languages() []string { return []string{string(English), string(Korean)} }
+
+// message is a text in each language. Words in braces stand for values.
+type message struct{ en, ko string }
+
+// values are what the words in braces of a message stand for.
+type values map[string]any
+
+var inBraces = regexp.MustCompile(`\{(\w+)\}`)
+
+// speaker writes messages in a language, about some arms.
+type speaker struct {
+	language Language
+	arms     []prober.Arm // that names have to tell apart
+}
+
+// say is a message of the catalogue.
+func (s speaker) say(key string, v values) string {
+	m, known := catalogue[key]
+	if !known {
+		return key
+	}
+	text := m.en
+	if s.language == Korean {
+		text = m.ko
+	}
+	return inBraces.ReplaceAllStringFunc(text, func(word string) string { return s.show(v[word[1:len(word)-1]]) })
+}
+
+// seconds, share and margin are figures that are shown with their unit.
+type (
+	seconds float64
+	share   float64 // of 1
+	margin  float64 // of 1, to the next tenth of a percent upwards
+)
+
+func (x seconds) String() string { return chart.Seconds.Format(float64(x)) }
+func (x share) String() string   { return chart.Share.Format(float64(x)) }
+func (x margin) String() string {
+	return fmt.Sprintf("%.1f%%", max(math.Ceil(float64(x)*1000)/10, 0.1))
+}
+
+// show is a value as text.
+func (s speaker) show(x any) string {
+	switch x := x.(type) {
+	case prober.Arm:
+		return s.arm(x)
+	case runsBefore:
+		if x == 1 {
+			return s.say("before.one", nil)
+		}
+		return s.say("before.several", values{"runs": int(x)})
+	case []prober.Arm:
+		names := make([]string, len(x))
+		for i, a := range x {
+			names[i] = s.arm(a)
+		}
+		return s.list(names)
+	case []string:
+		return s.list(x)
+	case []float64:
+		rates := make([]string, len(x))
+		for i, r := range x {
+			rates[i] = s.show(r)
+		}
+		return s.list(rates)
+	case float64:
+		return chart.Number.Format(x)
+	case compare.Metric:
+		return s.say("metric."+string(x), nil)
+	case stats.Word:
+		return s.say("word."+string(x), nil)
+	default:
+		return fmt.Sprint(x)
+	}
+}
+
+// signed is a change in percent.
+func signed(x float64) string { return strings.ReplaceAll(fmt.Sprintf("%+.1f%%", x*100), "-", "−") }
+
+// arm is the name of one: its target, and what else tells it from the others.
+func (s speaker) arm(a prober.Arm) string {
+	if s.language != Korean {
+		return ArmName(a, s.arms)
+	}
+	var more []string
+	gpus, sizes := tellingApart(a, s.arms)
+	if gpus {
+		more = append(more, fmt.Sprintf("GPU %d개", a.GPUs))
+	}
+	if sizes {
+		more = append(more, fmt.Sprintf("배치 %d", a.BatchSize))
+	}
+	if len(more) == 0 {
+		return a.Target
+	}
+	return fmt.Sprintf("%s(%s)", a.Target, strings.Join(more, ", "))
+}
+
+// list joins names.
+func (s speaker) list(names []string) string {
+	last := len(names) - 1
+	switch {
+	case last < 1 || s.language == Korean:
+		return strings.Join(names, ", ")
+	default:
+		return strings.Join(names[:last], ", ") + " and " + names[last]
+	}
+}

@@ -1,0 +1,113 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"vllm_prober/internal/compare"
+	"vllm_prober/prober"
+)
+
+// inForce says whether the declared batch sizes are what the replicas run with.
+func inForce(d *reading) (found []finding) {
+	for _, arm := range d.arms {
+		if arm.BatchSize > 0 {
+			found = append(found, d.armInForce(arm)...)
+		}
+	}
+	for _, p := range d.pairs {
+		if p.base.BatchSize != p.other.BatchSize && d.notTheCause(p) {
+			found = append(found, finding{"batch.no_cause", values{"base": p.base, "other": p.other}, fmt.Sprintf(
+				"in force: %s of %s, %s of %s", d.verdict(p.base), ArmName(p.base, d.arms), d.verdict(p.other), ArmName(p.other, d.arms))})
+		}
+	}
+	return found
+}
+
+// verdict is that on an arm's batch size which matters most, of its valid steps.
+func (d *reading) verdict(arm prober.Arm) prober.InForceVerdict {
+	verdicts := prober.InForceVerdicts()
+	at := len(verdicts)
+	for _, p := range d.points(arm) {
+		for _, s := range p.steps {
+			if v, known := s.InForce(); known {
+				at = min(at, slices.Index(verdicts, v.Verdict))
+			}
+		}
+	}
+	if at == len(verdicts) {
+		return prober.InForceUnknown
+	}
+	return verdicts[at]
+}
+
+// notTheCause says that a difference between two arms cannot come from their batch
+// sizes: one of them is not in force, or neither limited anything.
+func (d *reading) notTheCause(p pair) bool {
+	a, b := d.verdict(p.base), d.verdict(p.other)
+	return a == prober.NotInForce || b == prober.NotInForce || a == prober.DidNotBind && b == prober.DidNotBind
+}
+
+// armInForce is the verdict on one arm in a sentence.
+func (d *reading) armInForce(arm prober.Arm) []finding {
+	v := values{"arms": []prober.Arm{arm}, "size": arm.BatchSize}
+	points := d.points(arm)
+	says := evidence("in force", func(p *point) string {
+		var each []string
+		for _, s := range p.steps {
+			if verdict, known := s.InForce(); known && !slices.Contains(each, string(verdict.Verdict)) {
+				each = append(each, string(verdict.Verdict))
+			}
+		}
+		return strings.Join(each, " or ")
+	}, points)
+	switch d.verdict(arm) {
+	case prober.NotInForce:
+		most := mostRunning(points, prober.NotInForce)
+		v["ran"] = most
+		rule := "batch.other_limit"
+		if most > float64(arm.BatchSize) {
+			rule = "batch.exceeded"
+		}
+		return []finding{{rule, v, says}}
+	case prober.Bound:
+		at := slices.IndexFunc(points, func(p point) bool {
+			return slices.ContainsFunc(p.steps, func(s *prober.StepResult) bool {
+				verdict, _ := s.InForce()
+				return verdict.Verdict == prober.Bound
+			})
+		})
+		v["rate"] = points[at].rate
+		return []finding{{"batch.bound", v, says}}
+	case prober.DidNotBind:
+		return []finding{{"batch.did_not_bind", v, says}}
+	default:
+		return d.byLaw(arm)
+	}
+}
+
+// byLaw is what the arm's figures say of its batch size where its replicas do not.
+func (d *reading) byLaw(arm prober.Arm) []finding {
+	for _, f := range compare.Findings(d.side(arm).Steps) {
+		if f.Kind == compare.NotInForce || f.Kind == compare.Impossible {
+			v := values{"arms": []prober.Arm{arm}, "detail": f.Text}
+			return []finding{{"batch.law", v, fmt.Sprintf("finding: %s at %g", f.Kind, f.RequestRate)}}
+		}
+	}
+	return nil
+}
+
+// mostRunning is the most requests that ran on a replica with a verdict.
+func mostRunning(points []point, verdict prober.InForceVerdict) (most float64) {
+	for _, p := range points {
+		for _, s := range p.steps {
+			for i := range s.Replicas {
+				if r := &s.Replicas[i]; r.Running != nil && r.InForce.Verdict == verdict {
+					most = max(most, r.Running.Max)
+				}
+			}
+		}
+	}
+	return most
+}

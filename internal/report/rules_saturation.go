@@ -1,0 +1,162 @@
+package report
+
+import (
+	"fmt"
+
+	"vllm_prober/prober"
+)
+
+// verdicts are the saturation verdicts of an arm's rates.
+func verdicts(points []point) string {
+	return evidence("saturated", func(p *point) string { return string(p.saturated) }, points)
+}
+
+// bounds are the highest rate that an arm was seen to bear and the lowest above it at
+// which it was saturated, each nil where there is none, and the rates above the former
+// of which nothing is known.
+func bounds(points []point) (borne, over *point, unknown []float64) {
+	for i := range points {
+		if points[i].saturated == prober.Unsaturated {
+			borne, unknown = &points[i], nil
+		}
+		if points[i].saturated == prober.Undetermined {
+			unknown = append(unknown, points[i].rate)
+		}
+	}
+	for i := range points {
+		if p := &points[i]; p.saturated == prober.Saturated && (borne == nil || p.rate > borne.rate) {
+			return borne, p, unknown
+		}
+	}
+	return borne, nil, unknown
+}
+
+// saturation says which rates each arm bears.
+func saturation(d *reading) (found []finding) {
+	for _, arm := range d.arms {
+		points := d.points(arm)
+		borne, over, unknown := bounds(points)
+		v, says := values{"arms": []prober.Arm{arm}}, verdicts(points)
+		switch {
+		case borne != nil && over != nil:
+			v["lower"], v["upper"] = borne.rate, over.rate
+			found = append(found, finding{"saturation.between", v, says})
+		case borne != nil && len(unknown) > 0:
+			v["rate"] = borne.rate
+			found = append(found, finding{"saturation.borne", v, says})
+		case borne != nil:
+			v["rate"] = borne.rate
+			found = append(found, finding{"saturation.none", v, says})
+		case over != nil:
+			v["rate"] = over.rate
+			found = append(found, finding{"saturation.always", v, says})
+		}
+		if len(unknown) > 0 && over == nil {
+			found = append(found, finding{"saturation.unknown", values{"arms": []prober.Arm{arm}, "rates": unknown}, says})
+		}
+	}
+	return found
+}
+
+// capacity says what the searches have found.
+func capacity(d *reading) (found []finding) {
+	for _, a := range d.result.Answers {
+		if c := a.Capacity; c != nil {
+			found = append(found, finding{
+				"capacity.found",
+				values{"arms": []prober.Arm{a.Arm}, "value": c.Value},
+				fmt.Sprintf("capacity: %.4g, between %g and %g", c.Value, c.Lower, c.Upper),
+			})
+		}
+		if a.Err != "" {
+			found = append(found, finding{"capacity.given_up", values{"arms": []prober.Arm{a.Arm}, "reason": a.Err}, "search error: " + a.Err})
+		}
+	}
+	return found
+}
+
+// sloKept says up to where each arm keeps the SLO: by its search, or else by its
+// steps.
+func sloKept(d *reading) (found []finding) {
+	for _, arm := range d.arms {
+		if e := d.answer(arm).SLORate; e != nil {
+			found = append(found, finding{
+				"slo.rate",
+				values{"arms": []prober.Arm{arm}, "value": e.Value},
+				fmt.Sprintf("slo_rate: %.4g, between %g and %g", e.Value, e.Lower, e.Upper),
+			})
+			continue
+		}
+		if !d.probe.SLO.IsSet() {
+			continue
+		}
+		points := d.points(arm)
+		var kept, missed *point
+		for i := range points {
+			p := &points[i]
+			if p.mean(attainment) < d.probe.SLO.Attainment {
+				missed = p
+				break
+			}
+			kept = p
+		}
+		v := values{"arms": []prober.Arm{arm}}
+		says := evidence("slo attainment", func(p *point) string { return fmt.Sprintf("%.3g", p.mean(attainment)) }, points) +
+			fmt.Sprintf("; wanted %g", d.probe.SLO.Attainment)
+		switch {
+		case kept != nil && missed != nil:
+			v["lower"], v["upper"], v["share"] = kept.rate, missed.rate, share(missed.mean(attainment))
+			found = append(found, finding{"slo.between", v, says})
+		case kept != nil:
+			v["rate"] = kept.rate
+			found = append(found, finding{"slo.kept", v, says})
+		case missed != nil:
+			v["rate"], v["share"] = missed.rate, share(missed.mean(attainment))
+			found = append(found, finding{"slo.missed", v, says})
+		}
+	}
+	return found
+}
+
+// scaling says how the most that arms complete grows with their GPUs. An arm's base is
+// the one with the fewest GPUs of the same target, or else of the same batch size.
+func scaling(d *reading) (found []finding) {
+	for _, arm := range d.arms {
+		base, has := d.scalesFrom(arm)
+		if !has || len(d.points(arm)) == 0 || len(d.points(base)) == 0 {
+			continue
+		}
+		most, isLimit := d.ceiling(arm)
+		least, known := d.ceiling(base)
+		gpus := float64(arm.GPUs) / float64(base.GPUs)
+		says := fmt.Sprintf("capacity: %.4g (saturated: %t), %.4g (saturated: %t)", least, known, most, isLimit)
+		v := values{"arm": arm, "base": base, "gpus": gpus}
+		switch {
+		case !known || least <= 0:
+			found = append(found, finding{"scaling.unknown", v, says})
+		default:
+			v["times"], v["efficiency"] = most/least, share(most/least/gpus)
+			rule := "scaling.factor"
+			if !isLimit {
+				rule = "scaling.at_least"
+			}
+			found = append(found, finding{rule, v, says})
+		}
+	}
+	return found
+}
+
+// scalesFrom is the arm that one is a larger one of.
+func (d *reading) scalesFrom(arm prober.Arm) (base prober.Arm, has bool) {
+	for _, alike := range []func(prober.Arm) bool{
+		func(a prober.Arm) bool { return a.Target == arm.Target },
+		func(a prober.Arm) bool { return a.BatchSize == arm.BatchSize },
+	} {
+		for _, a := range d.arms { // by rising number of GPUs
+			if a.GPUs > 0 && a.GPUs < arm.GPUs && alike(a) {
+				return a, true
+			}
+		}
+	}
+	return base, false
+}

@@ -1,0 +1,125 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"vllm_prober/internal/config"
+)
+
+// history is a page of runs, the newest first.
+type history struct {
+	Probe string
+	Runs  []*runAnswer
+	// Before is the id that the next page of older runs follows; empty on the last.
+	Before string
+	// First says that it begins with the newest run.
+	First bool
+}
+
+// Older is the query of the next page.
+func (h *history) Older() string {
+	query := url.Values{"before": {h.Before}}
+	if h.Probe != "" {
+		query.Set("probe", h.Probe)
+	}
+	return "?" + query.Encode()
+}
+
+func (p *pages) history(probe, before string, size int) (*history, error) {
+	return p.histories.get(fmt.Sprintf("%s/%s/%d", probe, before, size), p.board.Results(), func() (*history, error) {
+		records, more, err := p.runs.page(probe, before, size)
+		if err != nil {
+			return nil, err
+		}
+		h := &history{Probe: probe, First: before == ""}
+		for _, r := range records {
+			h.Runs = append(h.Runs, runAnswerOf(r.Result()))
+		}
+		if more {
+			h.Before = records[len(records)-1].ID
+		}
+		return h, nil
+	})
+}
+
+// list shows the runs of all probes, or of one.
+func (p *pages) list(w http.ResponseWriter, q *http.Request) error {
+	probe, before, size, err := paging(q)
+	if err != nil {
+		return err
+	}
+	h, err := p.history(probe, before, size)
+	if err != nil {
+		return err
+	}
+	title := "Runs"
+	if probe != "" {
+		title += " of " + probe
+	}
+	return p.show(w, q, http.StatusOK, "runs", title, "runs", h)
+}
+
+// probeView is a probe's page.
+type probeView struct {
+	Live      string
+	Now       []nowView
+	Schedule  []scheduleRow
+	Heartbeat bool
+	Verdicts  []verdict
+	Report    []part
+	// Run is the one that the verdicts and the report are of.
+	Run     *runAnswer
+	History *history
+	// Charts follow the runs or, of a heartbeat, the windows.
+	Charts []drawing
+}
+
+// ofProbe are the parts of its latest run's report that a probe's page has.
+var ofProbe = []string{"Throughput", "Latency", "Arms side by side"}
+
+// charted is how many runs a probe's page follows.
+const charted = 100
+
+func (p *pages) probe(w http.ResponseWriter, q *http.Request) error {
+	on := p.board.Probe(q.PathValue("probe"))
+	var c *config.Probe
+	for _, each := range p.config().Probes {
+		if each.Name == q.PathValue("probe") {
+			c = &each
+		}
+	}
+	if on == nil || c == nil {
+		return noProbe(q.PathValue("probe"))
+	}
+	v := probeView{
+		Live: liveOf(c.Name), Now: []nowView{nowOf(on, time.Now())}, Heartbeat: c.Heartbeat != nil,
+		Schedule: []scheduleRow{scheduleOf(*c, on)},
+	}
+	if run := newest(on); run != nil {
+		shown, err := p.view(run.ID)
+		if err != nil {
+			return err
+		}
+		v.Verdicts, v.Run = shown.Verdicts, shown.Summary
+		v.Report = slices.DeleteFunc(slices.Clone(shown.Report), func(p part) bool { return !slices.Contains(ofProbe, p.Title) })
+	}
+	if v.Heartbeat {
+		v.Charts = windowCharts(on.Windows())
+	} else {
+		var err error
+		if v.History, err = p.history(c.Name, "", defaultPage); err != nil {
+			return err
+		}
+		if v.Charts, err = p.charts.get(c.Name, p.board.Ended(), func() ([]drawing, error) {
+			records, _, err := p.runs.page(c.Name, "", charted)
+			return historyCharts(records), err
+		}); err != nil {
+			return err
+		}
+	}
+	return p.show(w, q, http.StatusOK, "probe", "Probe "+c.Name, c.Name, v)
+}

@@ -1,0 +1,149 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"path"
+	"time"
+
+	"vllm_prober/internal/live"
+	"vllm_prober/internal/report"
+	"vllm_prober/internal/results"
+	"vllm_prober/prober"
+)
+
+// runView is what a run has found: all of its page but what goes on and its log.
+type runView struct {
+	Run      *prober.RunResult
+	Summary  *runAnswer
+	Prober   results.Version
+	Verdicts []verdict
+	// Report is the run's report, part by part, in the order of the report.
+	Report   []part
+	Failures []failed
+	// Configuration is what the run was made with; empty where no records are kept.
+	Configuration string
+}
+
+// part is a section of the report as HTML.
+type part struct {
+	Title string
+	HTML  template.HTML
+}
+
+// failed is requests of a step that failed in one way.
+type failed struct {
+	Arm  prober.Arm
+	Rate float64
+	prober.Failure
+}
+
+func runViewOf(r *results.Record) (*runView, error) {
+	result := r.Result()
+	v := &runView{
+		Run: result, Summary: runAnswerOf(result), Prober: r.Prober, Verdicts: verdictsOf(result), Configuration: r.Configuration,
+	}
+	if len(result.Results) > 0 {
+		whole := report.Of([]*results.Record{r}, report.English)
+		for i, section := range whole.Sections {
+			text, err := section.Fragment(whole.Words, fmt.Sprintf("part-%d", i), 2)
+			if err != nil {
+				return nil, err
+			}
+			v.Report = append(v.Report, part{section.Title, text})
+		}
+	}
+	for i := range result.Results {
+		s := &result.Results[i]
+		for _, f := range s.Failures {
+			if f.Outcome != prober.Aborted { // cut by the prober: the report says why
+				v.Failures = append(v.Failures, failed{s.Arm, s.RequestRate, f})
+			}
+		}
+	}
+	return v, nil
+}
+
+func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
+	id := q.PathValue("id")
+	v, err := p.view(id)
+	if err != nil {
+		return err
+	}
+	view := struct {
+		*runView
+		Live string
+		Now  []nowView
+		Log  []live.Line
+	}{runView: v, Log: p.board.Log(v.Run.Probe, v.Run.ID)}
+	if on := p.board.Probe(v.Run.Probe); on != nil {
+		if current := on.Current(); current != nil && current.ID == id {
+			view.Live, view.Now = liveOf(v.Run.Probe), []nowView{nowOf(on, time.Now())}
+		}
+	}
+	return p.show(w, q, http.StatusOK, "run", "Run "+id, "runs", view)
+}
+
+// view is what a run has found; of one that has ended it is made once.
+func (p *pages) view(id string) (*runView, error) {
+	return p.runViews.get(id, p.board.Results(), func() (*runView, error) {
+		record, err := p.runs.run(id)
+		if err != nil {
+			return nil, err
+		}
+		return runViewOf(record)
+	})
+}
+
+// liveOf is where the live part of a probe is, from a page one level down.
+func liveOf(probe string) string { return "../now?depth=1&probe=" + probe }
+
+// The files that a run can be downloaded as.
+const (
+	fileJSON     = "result.json"
+	fileCSV      = "result.csv"
+	fileMarkdown = "result.md"
+	fileReport   = "report.html"
+)
+
+// download gives a run in the forms of `vllm_prober runs show --output`, and its report.
+func (p *pages) download(w http.ResponseWriter, q *http.Request) error {
+	name := q.PathValue("file")
+	kinds := map[string]string{
+		fileJSON: "application/json", fileCSV: "text/csv; charset=utf-8", fileMarkdown: "text/markdown; charset=utf-8",
+		fileReport: "text/html; charset=utf-8",
+	}
+	if kinds[name] == "" {
+		return errNoPage
+	}
+	record, err := p.runs.run(q.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	switch name {
+	case fileJSON:
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		err = e.Encode(record)
+	case fileCSV:
+		err = report.Write(&b, report.CSV, record.Result())
+	case fileMarkdown:
+		err = report.Write(&b, report.Markdown, record.Result())
+	case fileReport:
+		var text []byte
+		text, err = report.Of([]*results.Record{record}, report.English).HTML()
+		b.Write(text)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s of run %s: %w", name, record.ID, err)
+	}
+	w.Header().Set("Content-Type", kinds[name])
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", record.Probe+"-"+record.ID+path.Ext(name)))
+	_, _ = w.Write(b.Bytes()) // the client may be gone
+	return nil
+}

@@ -1,0 +1,114 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/internal/live"
+	"vllm_prober/internal/results"
+	"vllm_prober/prober"
+)
+
+// runs finds runs: those under way and the latest ones on the board, all others in
+// the records.
+type runs struct {
+	board   *live.Board
+	records *results.Reader
+	config  func() *config.Config
+}
+
+// errNoRun is that of a run that is neither recorded nor on the board.
+var errNoRun = errors.New("there is no such run")
+
+// page is the newest runs that began before the run of an id, the newest first, as
+// results.Reader.Page gives them. Without records they are those on the board.
+func (r runs) page(probe, before string, limit int) (page []*results.Record, more bool, err error) {
+	if r.records != nil {
+		return r.records.Page(probe, before, limit)
+	}
+	for _, p := range r.board.Probes() {
+		if probe != "" && p.Name() != probe {
+			continue
+		}
+		for _, run := range []*prober.RunResult{p.Current(), p.Latest()} {
+			if run != nil && (before == "" || run.ID < before) {
+				page = append(page, recordOf(run))
+			}
+		}
+	}
+	slices.SortFunc(page, func(a, b *results.Record) int {
+		if a.ID > b.ID {
+			return -1
+		}
+		return 1
+	})
+	return page[:min(limit, len(page))], len(page) > limit, nil
+}
+
+// run is the run of an id. Its error is errNoRun where there is none.
+func (r runs) run(id string) (*results.Record, error) {
+	if r.records != nil {
+		record, err := r.records.Run(id)
+		if _, missing := errors.AsType[*results.NotFoundError](err); missing {
+			return nil, fmt.Errorf("%w as %q in the records", errNoRun, id)
+		}
+		return record, err
+	}
+	for _, p := range r.board.Probes() {
+		for _, run := range []*prober.RunResult{p.Current(), p.Latest()} {
+			if run != nil && run.ID == id {
+				return r.defined(recordOf(run))
+			}
+		}
+	}
+	return nil, fmt.Errorf("%w as %q: no records are kept, and it is no probe's latest", errNoRun, id)
+}
+
+// defined gives a record of the board its definition: that in force, for a probe that
+// changes begins anew on the board.
+func (r runs) defined(record *results.Record) (*results.Record, error) {
+	cfg := r.config()
+	for _, p := range cfg.Probes {
+		if p.Name == record.Probe {
+			var err error
+			record.Configuration, err = results.Configuration(cfg, p)
+			return record, err
+		}
+	}
+	return record, nil
+}
+
+// recordOf is a run on the board as a record, without what records alone have.
+func recordOf(r *prober.RunResult) *results.Record {
+	record := &results.Record{Schema: results.Schema, Steps: []results.Step{}}
+	record.Run = r.Run
+	record.EndedAt, record.Outcome, record.Models, record.Err = r.EndedAt, r.Outcome, r.Models, r.Err
+	record.Answers, record.Comparison = r.Answers, r.Comparison
+	for i := range r.Results {
+		record.Steps = append(record.Steps, results.Step{StepResult: r.Results[i], Batches: r.Results[i].Batches})
+	}
+	return record
+}
+
+// stepsOf are a record's steps without histograms.
+func stepsOf(r *results.Record) []prober.StepResult {
+	steps := make([]prober.StepResult, len(r.Steps))
+	for i := range r.Steps {
+		steps[i] = r.Steps[i].StepResult
+	}
+	return steps
+}
+
+// newest is the run that tells of a probe at present: the latest that has ended, or
+// before there is one, the one under way. It is nil where there is neither.
+func newest(p *live.Probe) *prober.RunResult {
+	if latest := p.Latest(); latest != nil {
+		return latest
+	}
+	if current := p.Current(); current != nil && len(current.Results) > 0 {
+		return current
+	}
+	return nil
+}
