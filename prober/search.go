@@ -15,6 +15,7 @@ type Estimate struct {
 	// Lower and Upper are rates that were tried: the arm bore the one and did not
 	// bear the other, as far as that can be said of rates so near the value. Lower
 	// is 0 where it bore none, and of the last run where its capacity was seen again.
+	// The value is never outside of them.
 	Lower float64 `json:"lower"`
 	Upper float64 `json:"upper"`
 }
@@ -304,7 +305,8 @@ func (s *search) answer() Answer {
 		}
 	}
 	if lower, upper := s.between(s.keeps, s.misses); s.slo && lower != nil && upper != nil {
-		a.SLORate = &Estimate{s.crossing(lower, upper), lower.rate, upper.rate}
+		rate := s.crossing(lower, upper) // over what arrived, which chance may have moved out of the rates
+		a.SLORate = &Estimate{rate, min(lower.rate, rate), max(upper.rate, rate)}
 	}
 	return a
 }

@@ -380,6 +380,24 @@ func TestRepeatsThatDifferAreUndetermined(t *testing.T) {
 	}
 }
 
+// Fewer requests arrived than were to be offered, so the SLO is lost at a rate
+// below both.
+func TestAnAnswerLiesWithinItsBounds(t *testing.T) {
+	s := search{Search: config.DefaultSearch(), slo: true, attain: 0.5}
+	for _, r := range []StepResult{
+		{Step: Step{RequestRate: 13}, Attainment: 0.6, Offered: 1150},
+		{Step: Step{RequestRate: 14}, Attainment: 0.4, Offered: 1250},
+		{Step: Step{RequestRate: 20}, Saturated: Saturated, Offered: 2000},
+	} {
+		r.Window = 100 * time.Second
+		s.add(&r)
+	}
+	// Half-way between 11.5 and 12.5, which arrived.
+	if got := s.answer().SLORate; got == nil || *got != (Estimate{12, 12, 14}) {
+		t.Errorf("the answer is %v", got)
+	}
+}
+
 func TestTwoDigits(t *testing.T) {
 	for rate, want := range map[float64]float64{0.01234: 0.012, 9.96: 10, 14.5: 14, 1049: 1000, 1051: 1100, 8: 8} {
 		if got := twoDigits(rate); got != want {
