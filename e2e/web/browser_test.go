@@ -48,11 +48,11 @@ func open(t *testing.T, s *site) *browser {
 	b := &browser{ctx: ctx, host: u.Host}
 	b.do(t, call(log.Enable, cdp.Empty{}), call(network.Enable, network.EnableParams{}), call(runtime.Enable, cdp.Empty{}))
 	listen(b, runtime.ConsoleAPICalled, func(e runtime.EventConsoleAPICalled) string {
-		what := "console." + string(e.Type)
+		what := []string{"console." + string(e.Type)}
 		for _, a := range e.Args {
-			what += " " + string(a.Value)
+			what = append(what, string(a.Value))
 		}
-		return what
+		return strings.Join(what, " ")
 	})
 	listen(b, runtime.ExceptionThrown, func(e runtime.EventExceptionThrown) string { return "exception: " + e.ExceptionDetails.Text })
 	listen(b, log.EntryAdded, func(e log.EventEntryAdded) string {

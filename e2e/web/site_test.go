@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http/httptest"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/daemon"
 	"vllm_prober/internal/results"
@@ -55,7 +53,7 @@ func newSite(t *testing.T) *site {
 	ladder := config.DefaultProbe()
 	ladder.Name, ladder.Arms = "ladder", []config.Arm{{Target: "batch-16"}, {Target: "batch-32"}}
 	ladder.Ladder = config.Ladder{
-		Rates: []float64{4, 8, 16}, Warmup: time.Second, Window: 5 * time.Second, Drain: 20 * time.Second, Cooldown: 500 * time.Millisecond, Repeats: 1,
+		Rates: []float64{8, 24, 40}, Warmup: time.Second, Window: 5 * time.Second, Drain: 20 * time.Second, Cooldown: 500 * time.Millisecond, Repeats: 1,
 	}
 	ladder.Workload.OutputTokens = config.Length{Fixed: simulator.FieldReportOutput}
 	ladder.Pacing = config.Pacing{Process: config.Constant}
@@ -71,7 +69,7 @@ func newSite(t *testing.T) *site {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError}))
+	quiet := slog.New(slog.DiscardHandler)
 	store, err := results.Open(t.TempDir(), results.Retention{}, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +129,11 @@ func (s *site) record(t *testing.T, store *results.Store, cfg *config.Config) {
 	}
 }
 
-// measured is a step as such replicas would have it: TTFT rises with the rate.
+// capacity is what two replicas of the simulated engine complete per second.
+const capacity = 33.1
+
+// measured is a step as such replicas would have it: TTFT rises with the rate, and
+// explodes beyond the capacity.
 func measured(rng *rand.Rand, run prober.Run, number int, arm prober.Arm, rate float64, slow bool) prober.StepResult {
 	noisy := func(x float64) float64 { return x * (1 + 0.02*rng.NormFloat64()) }
 	ttft := noisy(0.066 + rate/800)
@@ -142,19 +144,25 @@ func measured(rng *rand.Rand, run prober.Run, number int, arm prober.Arm, rate f
 	spread := func(x float64) prober.Distribution {
 		return prober.Distribution{Count: int(5 * rate), Mean: x, P50: 0.98 * x, P90: 1.15 * x, P95: 1.2 * x, P99: 1.31 * x, Max: 1.4 * x}
 	}
-	throughput := noisy(rate)
+	throughput, saturated, attainment := noisy(rate), prober.Unsaturated, 1.0
+	inForce := prober.InForce{Verdict: prober.DidNotBind, Detail: "none waited for long"}
+	if rate > capacity {
+		throughput, saturated, attainment = noisy(capacity), prober.Saturated, 0.12
+		ttft, tpot = noisy(1.1), noisy(0.07)
+		inForce = prober.InForce{Verdict: prober.NotInForce, Detail: "50 ran"}
+	}
 	return prober.StepResult{
 		Step: prober.Step{
 			RunID: run.ID, Probe: run.Probe, Number: number, Known: 6, Arm: arm, RequestRate: rate, Seed: uint64(number), StartedAt: run.StartedAt,
 			Warmup: time.Second, Window: 5 * time.Second, MaxDrain: 20 * time.Second,
 		},
-		EndedAt: run.StartedAt.Add(time.Duration(8*number) * time.Second), Offered: int(5 * rate), Completed: int(5 * throughput), Good: int(5 * throughput),
-		Throughput: throughput, Goodput: throughput, BenchThroughput: 0.8 * throughput, OutputTokenThroughput: 43 * throughput, SettledThroughput: throughput,
-		Saturated: prober.Unsaturated, Attainment: 1, Outcomes: map[prober.Phase]map[prober.Outcome]int{prober.Window: {prober.OK: int(5 * rate)}},
+		EndedAt: run.StartedAt.Add(time.Duration(8*number) * time.Second), Offered: int(5 * rate), Completed: int(5 * throughput), Good: int(5 * throughput * attainment),
+		Throughput: throughput, Goodput: throughput * attainment, BenchThroughput: 0.8 * throughput, OutputTokenThroughput: 43 * throughput, SettledThroughput: throughput,
+		Saturated: saturated, Attainment: attainment, Outcomes: map[prober.Phase]map[prober.Outcome]int{prober.Window: {prober.OK: int(5 * rate)}},
 		Latencies: &prober.Latencies{TTFT: spread(ttft), TPOT: spread(tpot), ITL: spread(tpot), E2E: spread(ttft + 42*tpot)},
 		Replicas: []prober.ReplicaResult{{
 			Running: &prober.Level{Mean: rate * 1.4, Max: rate * 2}, Waiting: &prober.Level{Mean: 0.1, Max: 1}, KVCacheUsage: &prober.Level{Mean: 0.02, Max: 0.03},
-			InForce: prober.InForce{Verdict: prober.DidNotBind, Detail: "none waited for long"},
+			InForce: inForce,
 		}},
 	}
 }

@@ -25,11 +25,11 @@ const apiRoot = "/api/v1/"
 type api struct {
 	board  *live.Board
 	config func() *config.Config
-	runs   runs
+	runs   *runs
 	now    cached // what now answers, for many who ask
 }
 
-func newAPI(o Options, r runs) *api {
+func newAPI(o Options, r *runs) *api {
 	return &api{board: o.Board, config: o.Config, runs: r}
 }
 
@@ -75,6 +75,7 @@ func (a *api) register(mux *http.ServeMux, slots chan struct{}) {
 		"runs/{id}":        a.answerRun,
 		"runs/{id}/steps":  a.answerSteps,
 		"runs/{id}/log":    a.answerLog,
+		"compare":          a.answerCompare,
 		"status/config":    a.answerConfig,
 		"status/buildinfo": answerBuild,
 		"{rest...}": func(q *http.Request) (any, error) {

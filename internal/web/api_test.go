@@ -17,6 +17,7 @@ import (
 func TestAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, true)
+		s.makes(t, noon.Add(-time.Hour))
 		s.makes(t, noon)
 		s.skips()
 		s.ladder.NextRun(noon.Add(time.Hour))
@@ -34,7 +35,7 @@ func TestAnswers(t *testing.T) {
 		for name, path := range map[string]string{
 			"now": "now", "probes": "probes", "probe": "probes/ladder", "verdicts": "verdicts", "runs": "runs",
 			"run": "runs/20261124T120000Z-abcd", "steps": "runs/20261124T120000Z-abcd/steps", "log": "runs/20261124T120000Z-abcd/log",
-			"config": "status/config",
+			"config": "status/config", "compare": "compare?base=20261124T110000Z-abcd&other=20261124T120000Z-abcd",
 		} {
 			w := s.get(apiRoot + path)
 			var answer any
@@ -58,6 +59,12 @@ func TestAnswers(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	s := newSite(t, true)
 	run := s.makes(t, noon)
+	empty := prober.Run{ID: "20261124T150000Z-dead", Probe: "ladder", StartedAt: noon.Add(3 * time.Hour)}
+	recorder, err := s.store.Recorder(s.cfg, s.cfg.Probes[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorder.RunStarted(empty)
 	for _, c := range []struct {
 		method, path string
 		status       int
@@ -71,6 +78,10 @@ func TestRefusals(t *testing.T) {
 		{"GET", "runs/x", 404, notFound, `no such run as "x"`},
 		{"GET", "runs/x/steps", 404, notFound, `no such run as "x"`},
 		{"GET", "runs/x/log", 404, notFound, `no such run as "x"`},
+		{"GET", "compare?base=" + run.ID, 400, badData, `parameter "other": it is missing`},
+		{"GET", "compare?other=" + run.ID, 400, badData, `parameter "base": it is missing`},
+		{"GET", "compare?base=x&other=" + run.ID, 404, notFound, `no such run as "x"`},
+		{"GET", "compare?base=" + run.ID + "&other=" + empty.ID, 400, badData, "no arm in common"},
 		{"GET", "runs?limit=0", 400, badData, `parameter "limit": "0"; allowed: 1 to 500`},
 		{"GET", "runs?limit=501", 400, badData, `allowed: 1 to 500`},
 		{"GET", "runs?limit=many", 400, badData, `allowed: 1 to 500`},

@@ -32,7 +32,7 @@ var templates embed.FS
 type pages struct {
 	board  *live.Board
 	config func() *config.Config
-	runs   runs
+	runs   *runs
 
 	templates *template.Template
 	files     map[string]file
@@ -48,7 +48,7 @@ type file struct {
 	tag  string // changes with the text
 }
 
-func newPages(o Options, r runs) *pages {
+func newPages(o Options, r *runs) *pages {
 	p := &pages{board: o.Board, config: o.Config, runs: r, files: map[string]file{}}
 	p.runViews.final = func(v *runView) bool { return v.Run.Outcome != "" }
 	p.templates = template.Must(template.New("").Funcs(functions).ParseFS(templates, "templates/*.html"))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/live"
@@ -17,6 +18,9 @@ type runs struct {
 	board   *live.Board
 	records *results.Reader
 	config  func() *config.Config
+	// reading is held while records are read: many readers at a time take no more of a
+	// measurement's processors than one.
+	reading sync.Mutex
 }
 
 // errNoRun is that of a run that is neither recorded nor on the board.
@@ -24,8 +28,10 @@ var errNoRun = errors.New("there is no such run")
 
 // page is the newest runs that began before the run of an id, the newest first, as
 // results.Reader.Page gives them. Without records they are those on the board.
-func (r runs) page(probe, before string, limit int) (page []*results.Record, more bool, err error) {
+func (r *runs) page(probe, before string, limit int) (page []*results.Record, more bool, err error) {
 	if r.records != nil {
+		r.reading.Lock()
+		defer r.reading.Unlock()
 		return r.records.Page(probe, before, limit)
 	}
 	for _, p := range r.board.Probes() {
@@ -48,8 +54,10 @@ func (r runs) page(probe, before string, limit int) (page []*results.Record, mor
 }
 
 // run is the run of an id. Its error is errNoRun where there is none.
-func (r runs) run(id string) (*results.Record, error) {
+func (r *runs) run(id string) (*results.Record, error) {
 	if r.records != nil {
+		r.reading.Lock()
+		defer r.reading.Unlock()
 		record, err := r.records.Run(id)
 		if _, missing := errors.AsType[*results.NotFoundError](err); missing {
 			return nil, fmt.Errorf("%w as %q in the records", errNoRun, id)
@@ -68,7 +76,7 @@ func (r runs) run(id string) (*results.Record, error) {
 
 // defined gives a record of the board its definition: that in force, for a probe that
 // changes begins anew on the board.
-func (r runs) defined(record *results.Record) (*results.Record, error) {
+func (r *runs) defined(record *results.Record) (*results.Record, error) {
 	cfg := r.config()
 	for _, p := range cfg.Probes {
 		if p.Name == record.Probe {

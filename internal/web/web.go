@@ -29,7 +29,7 @@ var tooMany = fmt.Sprintf("%d requests are being served, which is the most: try 
 // Register adds the pages and the API to a mux. The addresses of pages are relative to one
 // another, so that a proxy may serve them under a prefix.
 func Register(mux *http.ServeMux, o Options) {
-	r := runs{o.Board, o.Records, o.Config}
+	r := &runs{board: o.Board, records: o.Records, config: o.Config}
 	slots := make(chan struct{}, mostInFlight)
 	newAPI(o, r).register(mux, slots)
 	newPages(o, r).register(mux, slots)

@@ -203,8 +203,8 @@ func TestPagesAndAPIShareTheLimit(t *testing.T) {
 	full <- struct{}{}
 	mux := http.NewServeMux()
 	o := Options{Board: s.board, Config: func() *config.Config { return s.cfg }}
-	newAPI(o, runs{}).register(mux, full)
-	newPages(o, runs{}).register(mux, full)
+	newAPI(o, &runs{}).register(mux, full)
+	newPages(o, &runs{}).register(mux, full)
 	s.handler = mux
 	for _, path := range []string{"/", "/runs", "/static/style.css", "/api/v1/now", "/api/v1/nothing"} {
 		w := s.get(path)
