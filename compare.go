@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,22 +71,20 @@ func compareRuns(w io.Writer, records *results.Reader, base, other string, effec
 // tablesOf compares the arms that both have or, where each has one, these.
 func tablesOf(a, b compared, base, other string, effect float64) ([]*compare.Table, error) {
 	var tables []*compare.Table
-	add := func(x, y compare.Side) {
-		t := compare.Between(x, y, effect)
-		if len(a.records) > 0 && len(b.records) > 0 {
-			t.Findings = append(compare.Definitions(a.records[0], b.records[0]), t.Findings...)
-		}
-		tables = append(tables, t)
-	}
-	if len(a.sides) == 1 && len(b.sides) == 1 {
-		add(a.sides[0], b.sides[0])
-	} else {
-		for _, x := range a.sides {
-			for _, y := range b.sides {
-				if x.Arm() == y.Arm() {
-					add(x, y)
-				}
+	definitions := compare.Definitions(slices.Concat(a.records, b.records)...)
+	alone := len(a.sides) == 1 && len(b.sides) == 1
+	for _, x := range a.sides {
+		for _, y := range b.sides {
+			if !alone && x.Arm() != y.Arm() {
+				continue
 			}
+			if run := compare.OnBothSides(x, y); run != "" {
+				return nil, fmt.Errorf("%s stands on both sides with the same arm, and would be held against itself: name it once, "+
+					"or an arm on each side as RUN:TARGET:REPLICAS", run)
+			}
+			t := compare.Between(x, y, effect)
+			t.Findings = slices.Concat(definitions, t.Findings)
+			tables = append(tables, t)
 		}
 	}
 	if len(tables) == 0 {
@@ -164,14 +163,15 @@ func readFiles(argument string) (compared, error) {
 	return compared{sides: []compare.Side{all}}, nil
 }
 
-// former are the runs before one, of the same definition.
+// former are the runs before the oldest of a side, of its definition.
 func former(records *results.Reader, of compared) (compared, error) {
-	before, err := records.Former(of.records[0], formerRuns)
+	oldest := slices.MinFunc(of.records, func(a, b *results.Record) int { return strings.Compare(a.ID, b.ID) })
+	before, err := records.Former(oldest, formerRuns)
 	if err != nil {
 		return compared{}, err
 	}
 	if len(before) == 0 {
-		return compared{}, fmt.Errorf("no run before %s was made whole with its definition: name one to compare it with", of.records[0].ID)
+		return compared{}, fmt.Errorf("no run before %s was made whole with its definition: name one to compare it with", oldest.ID)
 	}
 	c := compared{records: before}
 	var runs []*prober.RunResult

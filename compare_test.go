@@ -98,6 +98,10 @@ func TestCompareWithTheRunsBefore(t *testing.T) {
 			}
 		}
 	}
+	// Of several runs, the ones before are those before the oldest.
+	if out := text(t, "compare", "--storage.path", folder, ids[4]+","+ids[2]+":t:1"); !strings.Contains(out, "2 runs before:t:1 as base") {
+		t.Errorf("before the third of six are two:\n%s", out)
+	}
 	p := start(t, "compare", "--storage.path", folder, ids[0])
 	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "no run before "+ids[0]) {
 		t.Errorf("status %d: %s", status, p.stderr.String())
@@ -133,7 +137,10 @@ func TestMistakesOfCompare(t *testing.T) {
 	for want, args := range map[string][]string{
 		`there is no run "x"`: {"x", ids[0]},
 		"has no arm \"other\"; it has 20261124T000000Z-0000:t:1, 20261124T000000Z-0000:t:2": {ids[0] + ":other", ids[1]},
-		"--effect: 0; allowed": {"--effect", "0", ids[0], ids[1]},
+		"--effect: 0; allowed":             {"--effect", "0", ids[0], ids[1]},
+		ids[0] + " stands on both sides":   {ids[0], ids[0]},
+		ids[1] + " stands on both sides":   {ids[1], ids[0] + "," + ids[1]},
+		"no run before " + ids[0] + " was": {ids[1] + "," + ids[0]},
 	} {
 		p := start(t, append([]string{"compare", "--storage.path", folder}, args...)...)
 		if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), want) {

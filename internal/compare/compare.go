@@ -246,7 +246,7 @@ func changeOf(metric Metric, a, b []Figure, stepsA, stepsB []Step) (stats.Change
 // pairsOf are the figures of the steps that have a partner.
 func pairsOf(a, b []Figure, stepsA, stepsB []Step) (x, y []float64) {
 	for i, s := range stepsA {
-		partner := slices.IndexFunc(stepsB, func(other Step) bool { return s.Pair != "" && other.Pair == s.Pair })
+		partner := slices.IndexFunc(stepsB, s.isBeside)
 		if partner >= 0 {
 			x, y = append(x, a[i].Value), append(y, b[partner].Value)
 		}
@@ -255,9 +255,7 @@ func pairsOf(a, b []Figure, stepsA, stepsB []Step) (x, y []float64) {
 }
 
 func isPaired(a, b []Step) bool {
-	return slices.ContainsFunc(a, func(s Step) bool {
-		return s.Pair != "" && slices.ContainsFunc(b, func(other Step) bool { return other.Pair == s.Pair })
-	})
+	return slices.ContainsFunc(a, func(s Step) bool { return slices.ContainsFunc(b, s.isBeside) })
 }
 
 // units are a figure by run: what makes one run unlike the next makes all of its steps

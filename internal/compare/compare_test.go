@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vllm_prober/internal/results"
 	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
@@ -81,6 +82,55 @@ func TestArmsOfARunAreComparedInPairs(t *testing.T) {
 	c = cell(t, Between(a, b, Effect), 10, TTFTMean)
 	if c.Method != stats.Repeats || c.Word != stats.Undetermined || c.NeededRepeats != 0 || !strings.Contains(c.Reason, "not even 1000") {
 		t.Errorf("%+v", c)
+	}
+}
+
+// A run that stands on both sides is no pair with itself: of a run that took twice as
+// long as the one that both have, "no difference" would be said. It is told of instead.
+func TestARunIsNoPairWithItself(t *testing.T) {
+	var base, other []*prober.StepResult
+	for i := range 4 {
+		ttft := 0.1 + 0.0001*float64(i)
+		base = append(base, made("r", small, 10, uint64(i), ttft, 300))
+		other = append(other, made("r", small, 10, uint64(i), ttft, 300), made("new", small, 10, uint64(i), 2*ttft, 300))
+	}
+	a, b := sides(base, other)
+	table := Between(a, b, Effect)
+	for _, metric := range []Metric{TTFTMean, Throughput} {
+		if c := cell(t, table, 10, metric); c.Method == stats.Pairs || c.Word == stats.NoDifference && metric == TTFTMean {
+			t.Errorf("%+v", c)
+		}
+	}
+	if run := OnBothSides(a, b); run != "r" {
+		t.Errorf("on both sides is %q", run)
+	}
+	for i := range base {
+		base[i].Arm = large
+	}
+	if run := OnBothSides(sides(base, other)); run != "" {
+		t.Errorf("two arms of %q are one", run)
+	}
+}
+
+// The definitions of all records are looked at, and what is the same is said once.
+func TestDefinitionsOfAllRecords(t *testing.T) {
+	record := func(id, slo string) *results.Record {
+		r := &results.Record{}
+		r.ID, r.Probe = id, "p"
+		r.Configuration = `
+targets: [{name: t, replicas: ["http://vllm:8000"]}]
+probes: [{name: p, arms: [{target: t}], ladder: {rates: [20]}, slo: {ttft: ` + slo + `}}]`
+		return r
+	}
+	if found := Definitions(record("a", "1s"), record("b", "1s"), &results.Record{}); len(found) != 0 {
+		t.Errorf("%+v", found)
+	}
+	found := Definitions(record("a", "1s"), record("b", "1s"), record("c", "2s"), record("d", "3s"))
+	if len(found) != 1 || found[0].Kind != Differ || found[0].Text != "the definitions of a and c, d differ in slo: what is compared is not the same" {
+		t.Errorf("%+v", found)
+	}
+	if found := Definitions(); len(found) != 0 {
+		t.Errorf("%+v", found)
 	}
 }
 

@@ -50,31 +50,62 @@ func (s Side) Arm() prober.Arm {
 	return s.Steps[0].Arm
 }
 
-// Definitions says in what two records' definitions differ that makes their figures
-// those of different things: the workload, the arrivals, and what is good.
-func Definitions(a, b *results.Record) []Finding {
-	x, errX := definition(a)
-	y, errY := definition(b)
-	if errX != nil || errY != nil { // of a release that knew other keys
-		return nil
+// OnBothSides is a run of which both sides have steps of the same arm; empty where there
+// is none. Such sides must not be compared: what is held against itself does not differ.
+func OnBothSides(a, b Side) string {
+	at := slices.IndexFunc(a.Steps, func(s Step) bool {
+		return slices.ContainsFunc(b.Steps, func(other Step) bool { return other.Run == s.Run && other.Arm == s.Arm })
+	})
+	if at < 0 {
+		return ""
 	}
-	var differ []string
-	for name, equal := range map[string]bool{
-		"workload": reflect.DeepEqual(x.Workload, y.Workload),
-		"pacing":   reflect.DeepEqual(x.Pacing, y.Pacing),
-		"slo":      reflect.DeepEqual(x.SLO, y.SLO),
-	} {
-		if !equal {
-			differ = append(differ, name)
+	return a.Steps[at].Run
+}
+
+// Definitions says in what the definitions of records, of either side, differ from that
+// of the first: where it makes their figures those of different things, which are the
+// workload, the arrivals, and what is good.
+func Definitions(records ...*results.Record) (found []Finding) {
+	var first *config.Probe
+	var id string
+	var keys []string
+	differ := map[string][]string{} // records by the keys
+	for _, r := range records {
+		probe, err := definition(r)
+		switch {
+		case err != nil: // of a release that knew other keys
+		case first == nil:
+			first, id = &probe, r.ID
+		default:
+			if in := differences(first, &probe); in != "" {
+				if differ[in] == nil {
+					keys = append(keys, in)
+				}
+				differ[in] = append(differ[in], r.ID)
+			}
 		}
 	}
-	if len(differ) == 0 {
-		return nil
+	for _, in := range keys {
+		found = append(found, Finding{Kind: Differ, Text: fmt.Sprintf(
+			"the definitions of %s and %s differ in %s: what is compared is not the same", id, strings.Join(differ[in], ", "), in,
+		)})
 	}
-	slices.Sort(differ)
-	return []Finding{{Kind: Differ, Text: fmt.Sprintf(
-		"the definitions of %s and %s differ in %s: what is compared is not the same", a.ID, b.ID, strings.Join(differ, " and "),
-	)}}
+	return found
+}
+
+// differences are the keys in which two definitions ask for different things.
+func differences(a, b *config.Probe) string {
+	var keys []string
+	if !reflect.DeepEqual(a.Pacing, b.Pacing) {
+		keys = append(keys, "pacing")
+	}
+	if !reflect.DeepEqual(a.SLO, b.SLO) {
+		keys = append(keys, "slo")
+	}
+	if !reflect.DeepEqual(a.Workload, b.Workload) {
+		keys = append(keys, "workload")
+	}
+	return strings.Join(keys, " and ")
 }
 
 func definition(r *results.Record) (config.Probe, error) {

@@ -32,6 +32,12 @@ type Step struct {
 	InForce prober.InForceVerdict
 }
 
+// isBeside says whether another step was measured beside this one: of another arm, for
+// a step is no partner of its own.
+func (s Step) isBeside(other Step) bool {
+	return s.Pair != "" && other.Pair == s.Pair && other.Arm != s.Arm
+}
+
 // Figures are those that a step has.
 type Figures map[Metric]Figure
 

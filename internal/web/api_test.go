@@ -78,6 +78,7 @@ func TestRefusals(t *testing.T) {
 		{"GET", "runs/x", 404, notFound, `no such run as "x"`},
 		{"GET", "runs/x/steps", 404, notFound, `no such run as "x"`},
 		{"GET", "runs/x/log", 404, notFound, `no such run as "x"`},
+		{"GET", "compare?base=" + run.ID + "&other=" + run.ID, 400, badData, "allowed: the id of another run"},
 		{"GET", "compare?base=" + run.ID, 400, badData, `parameter "other": it is missing`},
 		{"GET", "compare?other=" + run.ID, 400, badData, `parameter "base": it is missing`},
 		{"GET", "compare?base=x&other=" + run.ID, 404, notFound, `no such run as "x"`},

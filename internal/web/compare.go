@@ -30,6 +30,9 @@ func (a *api) answerCompare(q *http.Request) (any, error) {
 	for _, x := range compare.OfRuns(base.ID, []*prober.RunResult{base.Result()}) {
 		for _, y := range compare.OfRuns(other.ID, []*prober.RunResult{other.Result()}) {
 			if x.Arm() == y.Arm() {
+				if run := compare.OnBothSides(x, y); run != "" {
+					return nil, badParameter("other", fmt.Sprintf("it is %s, as base is; allowed: the id of another run", run))
+				}
 				t := compare.Between(x, y, compare.Effect)
 				t.Findings = slices.Concat(compare.Definitions(base, other), t.Findings)
 				tables = append(tables, t)
