@@ -133,11 +133,11 @@ func (b *Batches) Mean() (Estimate, bool) {
 // that of the share of samples above it, over the density there (Bahadur, Annals of
 // Mathematical Statistics 37(3), 1966; of dependent samples Sen, Journal of
 // Multivariate Analysis 2(1), 1972). It says false where too few samples lie above
-// it, or where they came in too few stretches of time for these to tell how often
+// it, where so many are the same that there is no density to reckon with, or where they came in too few stretches of time for these to tell how often
 // such a stretch comes.
 func (b *Batches) Quantile(level int, value float64) (Estimate, bool) {
 	n, _ := b.totals()
-	if math.Round(n*(1-Levels()[level])) < tail || value <= 0 {
+	if math.Round(n*(1-Levels()[level])) < tail || value <= 0 || b.Slope[level] <= 0 {
 		return Estimate{}, false
 	}
 	above := 0.0

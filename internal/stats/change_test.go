@@ -178,3 +178,25 @@ func TestRateOf(t *testing.T) {
 		t.Errorf("of nothing: %+v", e)
 	}
 }
+
+// Around a quantile where all samples are the same there is no density, and no error to
+// reckon: it is not known, and not known for certain.
+func TestAQuantileAmongEquals(t *testing.T) {
+	samples := make([]Sample, 320)
+	for i := range samples {
+		samples[i] = Sample{At: (float64(i) + 0.5) / 320, Value: 1}
+		if i%25 == 0 { // 13 of them, in every second or third part
+			samples[i].Value = 2
+		}
+	}
+	if e, ok := BatchesOf(samples).Quantile(1, 1); ok {
+		t.Errorf("%+v", e)
+	}
+	for i := range samples { // 10% and more lie above, and none is like another
+		samples[i].Value += 0.001 * float64(i%19)
+	}
+	b := BatchesOf(samples)
+	if e, ok := b.Quantile(1, 1.017); !ok || e.Errors[0] == 0 {
+		t.Errorf("%+v, %t", e, ok)
+	}
+}
