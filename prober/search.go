@@ -112,7 +112,10 @@ func (s *search) add(r *StepResult) {
 
 // next is the next rate to try. It says false when there is none.
 func (s *search) next() (rate float64, more bool) {
-	if s.err != "" || len(s.rungs) == 0 {
+	if s.err == "" && len(s.rungs) == 0 {
+		s.err = "no step of the ladder was valid"
+	}
+	if s.err != "" {
 		return 0, false
 	}
 	rate = s.forCapacity()

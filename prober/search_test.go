@@ -330,11 +330,17 @@ func TestSearchAsks(t *testing.T) {
 			[]float64{27, 36},
 			"search.max_steps were made, 2",
 		},
-		"nothing after two invalid steps": {
+		"nothing after an invalid step alone": {
 			search{Search: wide},
 			[]float64{20},
 			invalid,
-			nil, "",
+			nil, "no step of the ladder was valid",
+		},
+		"nothing after two invalid steps": {
+			search{Search: wide},
+			[]float64{20, 40},
+			invalid,
+			nil, "two steps in a row were invalid",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
