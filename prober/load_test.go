@@ -85,8 +85,8 @@ func TestReconciled(t *testing.T) {
 func TestFiguresOfAllReplicas(t *testing.T) {
 	two := 2
 	r := StepResult{Replicas: []ReplicaResult{
-		{Running: &Level{3, 5}, KVCacheUsage: &Level{0.2, 0.4}, Preemptions: &two, Gaps: 1, InForce: InForce{DidNotBind, "at most 5 ran"}},
-		{Running: &Level{4, 9}, Waiting: &Level{1, 2}, KVCacheUsage: &Level{0.1, 0.3}, Gaps: 2, InForce: InForce{Bound, "9 ran"}},
+		{Running: &Level{3, 5}, KVCacheUsage: &Level{0.2, 0.4}, Preemptions: &two, Gaps: 1, InForce: InForce{Verdict: DidNotBind, Detail: "at most 5 ran"}},
+		{Running: &Level{4, 9}, Waiting: &Level{1, 2}, KVCacheUsage: &Level{0.1, 0.3}, Gaps: 2, InForce: InForce{Verdict: Bound, Detail: "9 ran"}},
 	}}
 	if got, known := r.LevelOf(func(r *ReplicaResult) *Level { return r.Running }); !known || got != (Level{7, 14}) {
 		t.Errorf("running %+v, %t", got, known)

@@ -57,6 +57,10 @@ func InForceVerdicts() []InForceVerdict {
 type InForce struct {
 	Verdict InForceVerdict `json:"verdict"`
 	Detail  string         `json:"detail"`
+	// Allowed is how many requests the declared batch size lets run on the replica,
+	// which may have several engines; 0 is undeclared, or of a release that did not
+	// keep it.
+	Allowed int `json:"allowed,omitempty"`
 }
 
 // ReconciliationVerdict says whether a replica counted what the prober did.

@@ -27,17 +27,17 @@ const (
 // engine runs at a time, is the replica's. samples are in their order, of a time
 // of steady load.
 func inForce(samples []Sample, batchSize int) prober.InForce {
-	verdict := func(v prober.InForceVerdict, format string, args ...any) prober.InForce {
-		return prober.InForce{Verdict: v, Detail: fmt.Sprintf(format, args...)}
-	}
-	if batchSize == 0 {
-		return verdict(prober.InForceUnknown, "no batch_size is declared")
-	}
 	slots := slotsOf(samples, float64(batchSize))
-	switch limit := float64(batchSize * max(slots.engines, 1)); {
+	allowed := batchSize * max(slots.engines, 1)
+	verdict := func(v prober.InForceVerdict, format string, args ...any) prober.InForce {
+		return prober.InForce{Verdict: v, Detail: fmt.Sprintf(format, args...), Allowed: allowed}
+	}
+	switch {
+	case batchSize == 0:
+		return verdict(prober.InForceUnknown, "no batch_size is declared")
 	case slots.samples < minSamples:
 		return verdict(prober.InForceUnknown, "only %d samples tell how many requests ran and waited", slots.samples)
-	case slots.mostRan > limit:
+	case slots.mostRan > float64(allowed):
 		return verdict(prober.NotInForce, "%g ran", slots.mostRan)
 	case slots.full >= minBound:
 		return verdict(prober.Bound, "%g ran, and up to %g waited", slots.mostRan, slots.mostWaited)

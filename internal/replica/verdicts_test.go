@@ -110,8 +110,8 @@ func TestInForceOfADataParallelReplica(t *testing.T) {
 		for i := range samples {
 			samples[i].Engines = 2
 		}
-		if got := inForce(samples, 16); got.Verdict != want {
-			t.Errorf("%g ran: got %+v, want %s", running, got, want)
+		if got := inForce(samples, 16); got.Verdict != want || got.Allowed != 32 {
+			t.Errorf("%g ran: got %+v, want %s of 32", running, got, want)
 		}
 	}
 }

@@ -30,6 +30,11 @@ var catalogue = map[string]message{
 		"{steps}개 단계가 모두 유효하지 않습니다({reasons}). 이 실행으로는 서비스에 대해 아무것도 말할 수 없습니다.",
 	},
 
+	"valid.repeated": {
+		"Steps that the guard aborted and that were made again: {steps}. Of these only the later ones count here.",
+		"가드가 중단하여 다시 측정한 단계: {steps}개. 다시 측정한 결과만 반영했습니다.",
+	},
+
 	// Saturation.
 	"saturation.none": {
 		"{arms} kept up with all request rates that were measured, up to {rate} requests a second.",
@@ -42,6 +47,14 @@ var catalogue = map[string]message{
 	"saturation.between": {
 		"{arms} kept up with {lower} requests a second, but not with {upper}.",
 		"{arms}: 초당 {lower}건까지는 감당했지만 {upper}건에서는 포화되었습니다.",
+	},
+	"saturation.over": {
+		"{arms} did not keep up with {rate} requests a second.",
+		"{arms}: 초당 {rate}건은 감당하지 못하고 포화되었습니다.",
+	},
+	"saturation.contrary": {
+		"{arms} fell behind at {rates} requests a second, although not at {rate}: these verdicts contradict each other.",
+		"{arms}: 초당 {rate}건은 감당했는데 그보다 낮은 {rates}건에서는 포화되었습니다. 두 판정은 서로 모순됩니다.",
 	},
 	"saturation.always": {
 		"{arms} did not even keep up with the lowest request rate that was measured, {rate} a second.",
@@ -58,6 +71,10 @@ var catalogue = map[string]message{
 	"capacity.given_up": {
 		"The search for the capacity of {arms} was given up: {reason}.",
 		"{arms}의 처리 용량 탐색은 중단되었습니다: {reason}.",
+	},
+	"search.cut": {
+		"The search of {arms} ended before it had found all that it was to find: {reason}.",
+		"{arms}: 탐색이 찾아야 할 값을 모두 찾기 전에 끝났습니다: {reason}.",
 	},
 	"slo.rate": {
 		"{arms} kept the SLO up to about {value} requests a second.",
@@ -82,7 +99,7 @@ var catalogue = map[string]message{
 		"포화되기 전에는 지연 시간이 안정적입니다. {arms}: 요청률이 초당 {lower}건에서 {upper}건으로 오르는 동안 TTFT는 {ttft_from} → {ttft_to}, TPOT는 {tpot_from} → {tpot_to}.",
 	},
 	"latency.rises": {
-		"Latency grows long before saturation: from {lower} to {upper} requests a second, TTFT of {arms} went from {ttft_from} to {ttft_to}, and TPOT from {tpot_from} to {tpot_to}.",
+		"Latency grows already before saturation: from {lower} to {upper} requests a second, TTFT of {arms} went from {ttft_from} to {ttft_to}, and TPOT from {tpot_from} to {tpot_to}.",
 		"포화되기 전부터 지연 시간이 크게 늘어납니다. {arms}: 요청률이 초당 {lower}건에서 {upper}건으로 오르는 동안 TTFT는 {ttft_from} → {ttft_to}, TPOT는 {tpot_from} → {tpot_to}.",
 	},
 	"latency.queue": {
@@ -100,8 +117,8 @@ var catalogue = map[string]message{
 		"{arm}: GPU가 {gpus}배일 때 {base}의 {times}배를 처리했습니다(확장 효율 {efficiency}).",
 	},
 	"scaling.at_least": {
-		"{arm} did at least {times} times what {base} did, on {gpus} times the GPUs; it was not saturated, so its capacity is higher still.",
-		"{arm}: GPU가 {gpus}배일 때 {base}의 {times}배 이상을 처리했습니다. 아직 포화되지 않았으므로 실제 용량은 더 큽니다.",
+		"{arm} did at least {times} times what {base} did, on {gpus} times the GPUs; it was not seen to be saturated, so that its capacity may be higher.",
+		"{arm}: GPU가 {gpus}배일 때 {base}의 {times}배 이상을 처리했습니다. 포화가 확인되지 않았으므로 실제 용량은 더 클 수 있습니다.",
 	},
 	"scaling.unknown": {
 		"How {arm} scales against {base} cannot be said: {base} was not seen to be saturated, so that what it can do is not known.",
@@ -131,7 +148,11 @@ var catalogue = map[string]message{
 	},
 	"batch.no_cause": {
 		"Nothing that differs between {base} and {other} can come from their batch sizes, for these were not both in force.",
-		"{base}, {other}: 둘의 차이를 배치 크기 때문이라고 볼 수 없습니다. 두 배치 크기가 모두 적용된 상태가 아니었습니다.",
+		"{base}, {other}: 둘의 차이를 배치 크기 때문이라고 볼 수 없습니다. 적어도 한쪽의 배치 크기가 적용되어 있지 않았습니다.",
+	},
+	"batch.neither": {
+		"Nothing that differs between {base} and {other} can come from their batch sizes, for neither limited anything.",
+		"{base}, {other}: 둘의 차이를 배치 크기 때문이라고 볼 수 없습니다. 어느 쪽 배치 크기도 제약이 되지 않았습니다.",
 	},
 
 	// Differences between arms.
@@ -155,6 +176,10 @@ var catalogue = map[string]message{
 		"{repeats} repeats of each step would decide the means that are undetermined between {other} and {base}.",
 		"{other}, {base}: 단계마다 {repeats}회 반복하면 판정하지 못한 평균값도 판정할 수 있습니다.",
 	},
+	"difference.repeats_part": {
+		"{repeats} repeats of each step would decide {decided} of the {means} means that are undetermined between {other} and {base}; no number of repeats is known that would decide the others.",
+		"{other}, {base}: 단계마다 {repeats}회 반복하면 판정하지 못한 평균값 {means}개 중 {decided}개를 판정할 수 있습니다. 나머지는 몇 회를 반복해야 하는지 알 수 없습니다.",
+	},
 	"experiment.best": {
 		"At {rate} requests a second, which saturates all arms, {best} completes the most: {throughput} a second.",
 		"모든 대상이 포화되는 초당 {rate}건에서 가장 많이 처리한 것은 {best}입니다(초당 {throughput}건).",
@@ -162,6 +187,10 @@ var catalogue = map[string]message{
 	"experiment.none": {
 		"At {rate} requests a second, which saturates all arms, none completes more than the others beyond chance.",
 		"모든 대상이 포화되는 초당 {rate}건에서, 우연을 넘어 더 많이 처리한 대상은 없습니다.",
+	},
+	"experiment.few": {
+		"At {rate} requests a second, which saturates all arms, too few steps were valid to name an arm.",
+		"모든 대상이 포화되는 초당 {rate}건에서, 유효한 단계가 너무 적어 가장 나은 대상을 가릴 수 없습니다.",
 	},
 	"experiment.failed": {
 		"The experiment that was to name the best arm was not made: {reason}.",
@@ -350,8 +379,8 @@ var catalogue = map[string]message{
 	"method.repeats": {"The repeats of both sides are compared.", "양쪽의 반복 측정을 비교합니다."},
 	"method.former":  {"A single repeat is compared with the several of the other side.", "한 번의 측정을 다른 쪽의 여러 반복과 비교합니다."},
 	"method.within": {
-		"There is one step of each, so that only the chance within a step is known, and not what makes one run unlike the next.",
-		"각각 한 번만 측정했으므로 단계 내부의 우연만 알 수 있고, 실행마다 달라지는 정도는 알 수 없습니다.",
+		"Where there is one step of each, only the chance within a step is known, and not what makes one run unlike the next.",
+		"각각 한 번만 측정한 경우에는 단계 내부의 우연만 알 수 있고, 실행마다 달라지는 정도는 알 수 없습니다.",
 	},
 	"method.": {"Nothing is known of chance.", "우연의 크기를 알 수 없습니다."},
 	"text.breakdown": {
@@ -359,8 +388,8 @@ var catalogue = map[string]message{
 		"평균 시간입니다. 디코드는 첫 토큰부터 마지막 토큰까지 측정한 값입니다. 대기는 레플리카가 보고한 평균 대기 요청 수를 응답률로 나눈 추정치이며(리틀의 법칙), 진행 중인 이터레이션이 끝나기를 기다린 시간도 포함합니다. TTFT의 나머지는 프리필, 네트워크, 엔진 바깥의 서버 처리 시간으로, 외부에서는 구분할 수 없습니다.",
 	},
 	"text.scaling": {
-		"Capacity is what an arm completes when it is saturated. Efficiency is the factor over that of the GPUs. An arm that was not saturated can do more than it was seen to.",
-		"처리 용량은 포화 상태에서 완료하는 양입니다. 확장 효율은 처리량 배수를 GPU 배수로 나눈 값입니다. 포화되지 않은 대상은 관측된 것보다 더 처리할 수 있습니다.",
+		"Capacity is what an arm completes when it is saturated. Efficiency is the factor over that of the GPUs. An arm that was not seen to be saturated may do more than it was seen to.",
+		"처리 용량은 포화 상태에서 완료하는 양입니다. 확장 효율은 처리량 배수를 GPU 배수로 나눈 값입니다. 포화가 확인되지 않은 대상은 관측된 것보다 더 처리할 수도 있습니다.",
 	},
 	"text.batch": {
 		"What the replicas said at the highest request rate of each arm. A comparison of batch sizes means something only where they are in force and limited.",
@@ -370,6 +399,7 @@ var catalogue = map[string]message{
 		"Energy that the GPUs took within the window over the output tokens that came in it, idle GPUs of the arm included.",
 		"측정 구간에 GPU가 쓴 에너지를 그 구간의 출력 토큰 수로 나눈 값입니다. 쉬고 있는 GPU도 포함합니다.",
 	},
+	"text.made_again":       {"the step was made again", "이 단계는 다시 측정함"},
 	"text.nothing_withheld": {"Nothing is withheld, and nothing is noted of any step.", "공개하지 않은 수치가 없으며, 단계별 특이 사항도 없습니다."},
 	"text.no_steps":         {"The run has no valid steps: there is nothing to show.", "유효한 단계가 없어 표시할 내용이 없습니다."},
 	"text.repeat": {

@@ -24,8 +24,11 @@ func writeExperiment(w io.Writer, write func(*document.Table, io.Writer) error, 
 		arms[i] = a.Arm
 	}
 	verdict := "none does the most beyond chance"
-	if c.Best != nil {
+	switch {
+	case c.Best != nil:
 		verdict = ArmName(*c.Best, arms) + " does the most"
+	case tooFew(c):
+		verdict = "too few steps were valid to name an arm"
 	}
 	if _, err := fmt.Fprintf(w, "\nCompared by %s at %g req/s, which saturates all: %s\n\n", by(c.By), c.RequestRate, verdict); err != nil {
 		return err

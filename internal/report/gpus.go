@@ -33,6 +33,30 @@ func throttledBy(r *prober.StepResult) string {
 	return strings.Join(r.GPU.Throttled(), " ")
 }
 
+// ofGPUs is a figure of the GPUs where they have it.
+func ofGPUs(of func(*prober.GPUResult) *float64) func(*prober.StepResult) (float64, bool) {
+	return func(r *prober.StepResult) (float64, bool) {
+		if r.GPU == nil || of(r.GPU) == nil {
+			return 0, false
+		}
+		return *of(r.GPU), true
+	}
+}
+
+// throttledIn is what throttledBy says of several steps together.
+func throttledIn(steps []*prober.StepResult) string {
+	together := prober.GPUResult{ThrottledSeconds: map[string]float64{}}
+	for _, s := range steps {
+		if s.GPU == nil {
+			continue
+		}
+		for reason, seconds := range s.GPU.ThrottledSeconds {
+			together.ThrottledSeconds[reason] += seconds
+		}
+	}
+	return throttledBy(&prober.StepResult{GPU: &together})
+}
+
 // gpuNotes says in words how GPUs were throttled.
 func gpuNotes(r *prober.StepResult) []string {
 	if r.GPU == nil {

@@ -19,16 +19,28 @@ func WriteList(w io.Writer, runs []*prober.RunResult) error {
 				valid++
 			}
 		}
+		made, known := progress(r)
 		took := "–"
 		if !r.EndedAt.IsZero() {
 			took = r.EndedAt.Sub(r.StartedAt).Round(time.Second).String()
 		}
 		g.Rows = append(g.Rows, []string{
 			r.ID, r.Probe, r.StartedAt.UTC().Format(time.DateTime), took,
-			fmt.Sprintf("%d/%d", len(r.Results), r.Steps), fmt.Sprint(valid), Ending(r),
+			fmt.Sprintf("%d/%d", made, known), fmt.Sprint(valid), Ending(r),
 		})
 	}
 	return g.WriteAligned(w)
+}
+
+// progress is how many steps a run has made, and of how many that are known of: searches
+// add to those that were planned. A step that was made again counts once.
+func progress(r *prober.RunResult) (made, known int) {
+	last, _ := lastAttempts(r.Results)
+	known = max(r.Steps, len(last))
+	for i := range last {
+		known = max(known, last[i].Known)
+	}
+	return len(last), known
 }
 
 // Ending says how a run ended, and why where it did not make all its steps.

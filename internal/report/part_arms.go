@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/compare"
@@ -28,17 +29,31 @@ func (w *writer) sinceBefore() (blocks []document.Block) {
 
 // contrast has a table of the means, as people make it, and one of all figures.
 func (w *writer) contrast(c contrast) []document.Block {
-	method := stats.Method("")
-	if i := slices.IndexFunc(c.table.Cells, func(c compare.Cell) bool { return c.Method != "" }); i >= 0 {
-		method = c.table.Cells[i].Method
-	}
 	return []document.Block{
 		document.Paragraph(w.say("text.arms", values{
-			"base": c.base, "effect": share(c.table.Effect), "method": w.say("method."+string(method), nil),
+			"base": c.base, "effect": share(c.table.Effect), "method": w.methods(c.table),
 		})),
 		{Table: w.means(c)},
 		{Table: w.cells(c)},
 	}
+}
+
+// methods says where a table's intervals come from.
+func (w *writer) methods(t *compare.Table) string {
+	var methods []stats.Method
+	for i := range t.Cells {
+		if m := t.Cells[i].Method; m != "" && !slices.Contains(methods, m) {
+			methods = append(methods, m)
+		}
+	}
+	if len(methods) == 0 {
+		return w.say("method.", nil)
+	}
+	said := make([]string, len(methods))
+	for i, m := range methods {
+		said[i] = w.say("method."+string(m), nil)
+	}
+	return strings.Join(said, " ")
 }
 
 // means has a row for each request rate, and for each mean both arms and the change.

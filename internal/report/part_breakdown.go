@@ -7,7 +7,6 @@ import (
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/document"
-	"vllm_prober/prober"
 )
 
 // breakdown says where the time of a request goes: the wait for a slot as an estimate,
@@ -90,24 +89,22 @@ func (w *writer) batchSize() []document.Block {
 			continue
 		}
 		p := points[len(points)-1]
-		s := p.steps[0]
 		running, waits := "–", "–"
 		most, known := 0.0, false
-		for i := range s.Replicas {
-			if l := s.Replicas[i].Running; l != nil {
-				most, known = max(most, l.Max), true
+		for _, s := range p.steps {
+			for i := range s.Replicas {
+				if l := s.Replicas[i].Running; l != nil {
+					most, known = max(most, l.Max), true
+				}
 			}
 		}
 		if known {
 			running = chart.Number.Format(most)
 		}
-		if waiting, known := s.LevelOf(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting }); known {
-			waits = chart.Number.Format(waiting.Mean)
+		if waiting, known := p.meanOf(waitingMean); known {
+			waits = chart.Number.Format(waiting)
 		}
-		verdict, _ := s.InForce()
-		if verdict.Verdict == "" {
-			verdict.Verdict = prober.InForceUnknown
-		}
+		verdict := inForceOf(p.steps)
 		size := "–"
 		if arm.BatchSize > 0 {
 			size = w.show(arm.BatchSize)

@@ -130,6 +130,9 @@ func (w *writer) plotted(c curve, p *point) chart.Point {
 	}
 	if has {
 		at.Lower, at.Upper = max(interval.Lower, 0), interval.Upper
+		if c.unit == chart.Share {
+			at.Upper = min(at.Upper, 1)
+		}
 	}
 	return at
 }

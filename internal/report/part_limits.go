@@ -100,21 +100,22 @@ func (w *writer) energy() []document.Block {
 		Title: w.say("head.joules", nil), X: chart.Axis{Label: w.say("head.rate", nil)},
 	}
 	table := &document.Table{Head: w.head("arm", "req_s", "joules", "watts", "utilization", "throttled")}
-	optional := func(x *float64, unit chart.Unit) string {
-		if x == nil {
+	mean := func(p point, unit chart.Unit, of func(*prober.GPUResult) *float64) string {
+		x, known := p.meanOf(ofGPUs(of))
+		if !known {
 			return "–"
 		}
-		return unit.Format(*x)
+		return unit.Format(x)
 	}
 	for _, arm := range w.d.arms {
 		known, each := joules(w.d.points(arm))
 		s := chart.Series{Name: w.arm(arm)}
 		for i, p := range known {
 			s.Points = append(s.Points, chart.Point{X: p.rate, Y: each[i]})
-			g := p.steps[0].GPU
 			table.Rows = append(table.Rows, []string{
-				w.arm(arm), chart.Number.Format(p.rate), chart.Number.Format(each[i]), optional(g.PowerWatts, chart.Number),
-				optional(g.UtilizationRatio, chart.Share), throttledBy(p.steps[0]),
+				w.arm(arm), chart.Number.Format(p.rate), chart.Number.Format(each[i]),
+				mean(p, chart.Number, func(g *prober.GPUResult) *float64 { return g.PowerWatts }),
+				mean(p, chart.Share, func(g *prober.GPUResult) *float64 { return g.UtilizationRatio }), throttledIn(p.steps),
 			})
 		}
 		drawn.Series = append(drawn.Series, s)

@@ -15,6 +15,10 @@ import (
 // what a reader has to know of the rest.
 func (w *writer) doubts() []document.Block {
 	table := &document.Table{Head: w.head("arm", "req_s", "note")}
+	for i := range w.d.aborted {
+		s := &w.d.aborted[i]
+		table.Rows = append(table.Rows, []string{w.arm(s.Arm), chart.Number.Format(s.RequestRate), Note(s) + "; " + w.say("text.made_again", nil)})
+	}
 	for i := range w.d.result.Results {
 		s := &w.d.result.Results[i]
 		if note := Note(s); note != "" {

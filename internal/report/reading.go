@@ -16,7 +16,9 @@ import (
 type reading struct {
 	*results.Record
 
-	result *prober.RunResult
+	// result is without the steps that were aborted by the guard and made again.
+	result  *prober.RunResult
+	aborted []prober.StepResult
 	// arms are by number of GPUs, batch size and name.
 	arms []prober.Arm
 	// probe is what the run was made with; it has no SLO where that cannot be read.
@@ -56,11 +58,7 @@ type point struct {
 // read reads a record, and those of runs of its definition before it, if any.
 func read(r *results.Record, former ...*results.Record) *reading {
 	d := &reading{Record: r, result: r.Result()}
-	d.result.Results = slices.DeleteFunc(d.result.Results, func(s prober.StepResult) bool {
-		return !s.Repeated && slices.ContainsFunc(d.result.Results, func(again prober.StepResult) bool {
-			return again.Repeated && again.Number == s.Number
-		})
-	})
+	d.result.Results, d.aborted = lastAttempts(d.result.Results)
 	for i := range d.result.Results {
 		if arm := d.result.Results[i].Arm; !slices.Contains(d.arms, arm) {
 			d.arms = append(d.arms, arm)
@@ -77,6 +75,19 @@ func read(r *results.Record, former ...*results.Record) *reading {
 	d.compare()
 	d.compareWith(former)
 	return d
+}
+
+// lastAttempts are the steps without those that the guard aborted and that were made
+// again, and these.
+func lastAttempts(steps []prober.StepResult) (last, aborted []prober.StepResult) {
+	for _, s := range steps {
+		if !s.Repeated && slices.ContainsFunc(steps, func(again prober.StepResult) bool { return again.Repeated && again.Number == s.Number }) {
+			aborted = append(aborted, s)
+		} else {
+			last = append(last, s)
+		}
+	}
+	return last, aborted
 }
 
 func (d *reading) compareWith(former []*results.Record) {
@@ -155,18 +166,23 @@ func (d *reading) answer(arm prober.Arm) prober.Answer {
 	return d.result.Answers[i]
 }
 
-// ceiling is the most that an arm completes: its capacity by the search, or else what
-// it settled at where it was saturated. Where it was not, it is what it completed at
-// the highest rate, and isLimit is false.
+// ceiling is the most that an arm completes: its capacity by the search, or else the most
+// that it settled at where it was saturated. Where that was not seen, or is contradicted,
+// it is the most that it completed, and isLimit is false.
 func (d *reading) ceiling(arm prober.Arm) (value float64, isLimit bool) {
 	if a := d.answer(arm); a.Capacity != nil {
 		return a.Capacity.Value, true
 	}
-	for _, p := range d.points(arm) {
+	points := d.points(arm)
+	limit := 0.0
+	for _, p := range points {
+		value = max(value, p.mean(throughput))
 		if p.saturated == prober.Saturated {
-			return p.mean(func(s *prober.StepResult) float64 { return s.SettledThroughput }), true
+			limit = max(limit, p.mean(func(s *prober.StepResult) float64 { return s.SettledThroughput }))
 		}
-		value = p.mean(func(s *prober.StepResult) float64 { return s.Throughput })
+	}
+	if limit > 0 && len(contrary(points)) == 0 {
+		return limit, true
 	}
 	return value, false
 }
@@ -180,10 +196,29 @@ func (p *point) mean(of func(*prober.StepResult) float64) float64 {
 	return sum / float64(len(p.steps))
 }
 
+// meanOf is that of a figure that a step may lack. It says false where one does.
+func (p *point) meanOf(of func(*prober.StepResult) (float64, bool)) (mean float64, known bool) {
+	for _, s := range p.steps {
+		x, has := of(s)
+		if !has {
+			return 0, false
+		}
+		mean += x / float64(len(p.steps))
+	}
+	return mean, true
+}
+
+// waitingMean is how many requests waited in the mean, where all replicas tell.
+func waitingMean(s *prober.StepResult) (float64, bool) {
+	level, known := s.LevelOf(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting })
+	return level.Mean, known
+}
+
 // The means that sentences and tables speak of.
 func ttftMean(s *prober.StepResult) float64   { return s.Latencies.TTFT.Mean }
 func tpotMean(s *prober.StepResult) float64   { return s.Latencies.TPOT.Mean }
 func e2eMean(s *prober.StepResult) float64    { return s.Latencies.E2E.Mean }
+func decoding(s *prober.StepResult) float64   { return e2eMean(s) - ttftMean(s) }
 func throughput(s *prober.StepResult) float64 { return s.Throughput }
 func goodput(s *prober.StepResult) float64    { return s.Goodput }
 func attainment(s *prober.StepResult) float64 { return s.Attainment }
@@ -217,11 +252,11 @@ func queued(points []point, p *point) (seconds float64, known bool) {
 // waited is that by Little's law alone, and at most TTFT.
 func (p *point) waited() (seconds float64, known bool) {
 	for _, s := range p.steps {
-		waiting, has := s.LevelOf(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting })
+		waiting, has := waitingMean(s)
 		if !has || s.Throughput <= 0 || !p.has(ttft) {
 			return 0, false
 		}
-		seconds += min(waiting.Mean/s.Throughput, ttftMean(s)) / float64(len(p.steps))
+		seconds += min(waiting/s.Throughput, ttftMean(s)) / float64(len(p.steps))
 	}
 	return seconds, true
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,11 +193,14 @@ func TestCount(t *testing.T) {
 }
 
 func TestAComparisonThatFoundNothingSaysWhy(t *testing.T) {
-	arms := []prober.Compared{{Arm: prober.Arm{Target: "a"}}, {Arm: prober.Arm{Target: "b"}}}
+	few := []prober.Compared{{Arm: prober.Arm{Target: "a"}}, {Arm: prober.Arm{Target: "b"}}}
+	arms := slices.Clone(few)
+	arms[1].ToBase = &stats.Interval{Value: 1, Lower: 0.9, Upper: 1.1}
 	for want, c := range map[string]*prober.Comparison{
 		"No comparison by batch size: no capacity\n":                                                  {By: config.ByBatchSize, Err: "no capacity"},
 		"No comparison by batch size: the run ended before it\n":                                      {By: config.ByBatchSize},
 		"Compared by batch size at 70 req/s, which saturates all: none does the most beyond chance\n": {By: config.ByBatchSize, RequestRate: 70, Arms: arms},
+		"all: too few steps were valid to name an arm\n":                                              {By: config.ByBatchSize, RequestRate: 70, Arms: few},
 	} {
 		r := result()
 		r.Comparison = c

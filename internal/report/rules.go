@@ -94,7 +94,8 @@ func ranToEnd(d *reading) []finding {
 		return []finding{{"run.success", values{"steps": len(d.result.Results)}, "outcome: success"}}
 	}
 	if d.Outcome == "" {
-		return []finding{{"run.under_way", values{"made": len(d.result.Results), "planned": d.Run.Steps}, `outcome: ""`}}
+		made, planned := progress(d.result)
+		return []finding{{"run.under_way", values{"made": made, "planned": planned}, `outcome: ""`}}
 	}
 	return []finding{{"run.incomplete", values{"reason": Ending(d.result)}, fmt.Sprintf("outcome: %q", d.Outcome)}}
 }
@@ -127,12 +128,16 @@ func validity(d *reading) []finding {
 	}
 	v := values{"steps": steps, "withheld": withheld, "reasons": reasons}
 	says := fmt.Sprintf("valid: %d of %d", steps-withheld, steps)
+	rule := "valid.some"
 	switch withheld {
 	case 0:
-		return []finding{{"valid.all", v, says}}
+		rule = "valid.all"
 	case steps:
-		return []finding{{"valid.none", v, says}}
-	default:
-		return []finding{{"valid.some", v, says}}
+		rule = "valid.none"
 	}
+	found := []finding{{rule, v, says}}
+	if n := len(d.aborted); n > 0 {
+		found = append(found, finding{"valid.repeated", values{"steps": n}, fmt.Sprintf("repeated: %d", n)})
+	}
+	return found
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,8 +18,8 @@ func inForce(d *reading) (found []finding) {
 		}
 	}
 	for _, p := range d.pairs {
-		if p.base.BatchSize != p.other.BatchSize && d.notTheCause(p) {
-			found = append(found, finding{"batch.no_cause", values{"base": p.base, "other": p.other}, fmt.Sprintf(
+		if rule := d.notTheCause(p); rule != "" && p.base.BatchSize != p.other.BatchSize {
+			found = append(found, finding{rule, values{"base": p.base, "other": p.other}, fmt.Sprintf(
 				"in force: %s of %s, %s of %s", d.verdict(p.base), ArmName(p.base, d.arms), d.verdict(p.other), ArmName(p.other, d.arms))})
 		}
 	}
@@ -27,26 +28,36 @@ func inForce(d *reading) (found []finding) {
 
 // verdict is that on an arm's batch size which matters most, of its valid steps.
 func (d *reading) verdict(arm prober.Arm) prober.InForceVerdict {
-	verdicts := prober.InForceVerdicts()
-	at := len(verdicts)
+	var steps []*prober.StepResult
 	for _, p := range d.points(arm) {
-		for _, s := range p.steps {
-			if v, known := s.InForce(); known {
-				at = min(at, slices.Index(verdicts, v.Verdict))
+		steps = append(steps, p.steps...)
+	}
+	return inForceOf(steps).Verdict
+}
+
+// inForceOf is the verdict of the steps that matters most; unknown where none has one.
+func inForceOf(steps []*prober.StepResult) prober.InForce {
+	for _, verdict := range prober.InForceVerdicts() {
+		for _, s := range steps {
+			if v, known := s.InForce(); known && v.Verdict == verdict {
+				return v
 			}
 		}
 	}
-	if at == len(verdicts) {
-		return prober.InForceUnknown
-	}
-	return verdicts[at]
+	return prober.InForce{Verdict: prober.InForceUnknown}
 }
 
-// notTheCause says that a difference between two arms cannot come from their batch
-// sizes: one of them is not in force, or neither limited anything.
-func (d *reading) notTheCause(p pair) bool {
-	a, b := d.verdict(p.base), d.verdict(p.other)
-	return a == prober.NotInForce || b == prober.NotInForce || a == prober.DidNotBind && b == prober.DidNotBind
+// notTheCause says by which rule a difference between two arms cannot come from their
+// batch sizes: one of them is not in force, or neither limited anything.
+func (d *reading) notTheCause(p pair) (rule string) {
+	switch a, b := d.verdict(p.base), d.verdict(p.other); {
+	case a == prober.NotInForce || b == prober.NotInForce:
+		return "batch.no_cause"
+	case a == prober.DidNotBind && b == prober.DidNotBind:
+		return "batch.neither"
+	default:
+		return ""
+	}
 }
 
 // armInForce is the verdict on one arm in a sentence.
@@ -64,10 +75,10 @@ func (d *reading) armInForce(arm prober.Arm) []finding {
 	}, points)
 	switch d.verdict(arm) {
 	case prober.NotInForce:
-		most := mostRunning(points, prober.NotInForce)
+		most, exceeded := mostRunning(points)
 		v["ran"] = most
 		rule := "batch.other_limit"
-		if most > float64(arm.BatchSize) {
+		if exceeded {
 			rule = "batch.exceeded"
 		}
 		return []finding{{rule, v, says}}
@@ -98,16 +109,21 @@ func (d *reading) byLaw(arm prober.Arm) []finding {
 	return nil
 }
 
-// mostRunning is the most requests that ran on a replica with a verdict.
-func mostRunning(points []point, verdict prober.InForceVerdict) (most float64) {
+// mostRunning is the most requests that ran on a replica where the batch size is not in
+// force, and whether one ran more than that allows. A record that does not tell how many
+// those are is of a release that took one engine for granted.
+func mostRunning(points []point) (most float64, exceeded bool) {
 	for _, p := range points {
 		for _, s := range p.steps {
 			for i := range s.Replicas {
-				if r := &s.Replicas[i]; r.Running != nil && r.InForce.Verdict == verdict {
-					most = max(most, r.Running.Max)
+				r := &s.Replicas[i]
+				if r.Running == nil || r.InForce.Verdict != prober.NotInForce {
+					continue
 				}
+				most = max(most, r.Running.Max)
+				exceeded = exceeded || r.Running.Max > float64(cmp.Or(r.InForce.Allowed, s.Arm.BatchSize))
 			}
 		}
 	}
-	return most
+	return most, exceeded
 }

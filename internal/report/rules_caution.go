@@ -24,12 +24,11 @@ func foreignTraffic(d *reading) (found []finding) {
 				}
 			}
 		}
-		v := values{"arms": []prober.Arm{arm}}
 		if several != "" {
-			found = append(found, finding{"traffic.several", v, "reconciliation: several_replicas, " + several})
+			found = append(found, finding{"traffic.several", values{"arms": []prober.Arm{arm}}, "reconciliation: several_replicas, " + several})
 		}
 		if most > 0 {
-			v["share"] = share(most)
+			v := values{"arms": []prober.Arm{arm}, "share": share(most)}
 			found = append(found, finding{"traffic.foreign", v, fmt.Sprintf("reconciliation: foreign_traffic, %.2g of the output tokens", most)})
 		}
 	}
@@ -109,7 +108,7 @@ func caches(d *reading) (found []finding) {
 			})
 		}
 		_, cached := ratesWith(d.points(arm), func(s *prober.StepResult) int { return s.CachedTokens })
-		if cached > 0 && d.probe.Workload.SharedPrefixTokens == 0 {
+		if isKnown := d.probe.Name != ""; cached > 0 && isKnown && d.probe.Workload.SharedPrefixTokens == 0 {
 			found = append(found, finding{"cache.hit", values{"arms": []prober.Arm{arm}, "tokens": cached}, fmt.Sprintf("cached_tokens: %d", cached)})
 		}
 	}
@@ -119,8 +118,8 @@ func caches(d *reading) (found []finding) {
 // joules are the energy of an output token at each rate where the steps know it.
 func joules(points []point) (known []point, values []float64) {
 	for _, p := range points {
-		if !slices.ContainsFunc(p.steps, func(s *prober.StepResult) bool { return s.GPU == nil || s.GPU.JoulesPerOutputToken == nil }) {
-			known, values = append(known, p), append(values, p.mean(func(s *prober.StepResult) float64 { return *s.GPU.JoulesPerOutputToken }))
+		if mean, has := p.meanOf(ofGPUs(func(g *prober.GPUResult) *float64 { return g.JoulesPerOutputToken })); has {
+			known, values = append(known, p), append(values, mean)
 		}
 	}
 	return known, values

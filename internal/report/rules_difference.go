@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"vllm_prober/internal/compare"
 	"vllm_prober/internal/stats"
@@ -29,17 +30,19 @@ func sinceBefore(d *reading) (found []finding) {
 // difference is that of one contrast.
 func difference(p contrast) []finding {
 	count := map[stats.Word]int{}
-	beyond, repeats, reason := 0.0, 0, ""
+	beyond, repeats := 0.0, 0
+	open, decided := 0, 0 // means that are undetermined, and those of them that repeats decide
 	var most *compare.Cell
 	for i := range p.table.Cells {
 		c := &p.table.Cells[i]
 		count[c.Word]++
 		beyond = max(beyond, c.Beyond)
-		if isMean(c.Metric) {
+		if isMean(c.Metric) && c.Word == stats.Undetermined {
+			open++
+			if c.NeededRepeats > 0 {
+				decided++
+			}
 			repeats = max(repeats, c.NeededRepeats)
-		}
-		if c.Word == stats.Undetermined && reason == "" {
-			reason = c.Reason
 		}
 		if isChange := c.Word == stats.Better || c.Word == stats.Worse; isChange && (most == nil || math.Abs(c.Change) > math.Abs(most.Change)) {
 			most = c
@@ -59,18 +62,43 @@ func difference(p contrast) []finding {
 		v["beyond"] = margin(beyond)
 		return []finding{{"difference.none", v, says}}
 	case count[stats.Undetermined] == n:
-		v["reason"] = reason
+		v["reason"] = reasons(p.table.Cells)
 		found = append(found, finding{"difference.undetermined", v, says})
 	default:
 		v["beyond"], v["same"], v["undetermined"] = margin(beyond), count[stats.NoDifference], count[stats.Undetermined]
 		found = append(found, finding{"difference.some", v, says})
 	}
 	if repeats > 0 {
+		rule := "difference.repeats"
+		if decided < open {
+			rule = "difference.repeats_part"
+		}
 		found = append(found, finding{
-			"difference.repeats", values{"base": p.base, "other": p.other, "repeats": repeats}, fmt.Sprintf("needed_repeats: %d", repeats),
+			rule, values{"base": p.base, "other": p.other, "repeats": repeats, "decided": decided, "means": open}, fmt.Sprintf("needed_repeats: %d", repeats),
 		})
 	}
 	return found
+}
+
+// reasons are those of all cells that are undetermined, with how many have each where
+// there are several.
+func reasons(cells []compare.Cell) string {
+	var all []string
+	count := map[string]int{}
+	for i := range cells {
+		if c := &cells[i]; c.Word == stats.Undetermined {
+			if count[c.Reason] == 0 {
+				all = append(all, c.Reason)
+			}
+			count[c.Reason]++
+		}
+	}
+	if len(all) > 1 {
+		for i, reason := range all {
+			all[i] = fmt.Sprintf("%s (%d)", reason, count[reason])
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // isMean says whether a metric is one of those that tables of means have.
@@ -102,6 +130,8 @@ func experiment(d *reading) []finding {
 			reason = Ending(d.result)
 		}
 		return []finding{{"experiment.failed", values{"reason": reason}, "comparison error: " + c.Err}}
+	case c.Best == nil && tooFew(c):
+		return []finding{{"experiment.few", values{"rate": c.RequestRate}, "best: none; to_base: none"}}
 	case c.Best == nil:
 		return []finding{{"experiment.none", values{"rate": c.RequestRate}, "best: none"}}
 	}
@@ -112,6 +142,11 @@ func experiment(d *reading) []finding {
 		}
 	}
 	return []finding{{"experiment.best", v, "best: " + ArmName(*c.Best, armsOf(c))}}
+}
+
+// tooFew says whether an arm has too few valid steps to be held against the base.
+func tooFew(c *prober.Comparison) bool {
+	return slices.ContainsFunc(c.Arms[1:], func(a prober.Compared) bool { return a.ToBase == nil })
 }
 
 func armsOf(c *prober.Comparison) (arms []prober.Arm) {

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// explodes is the growth of TTFT that tells of a queue, and muchMore how much more
-	// than TPOT it has to grow.
+	// explodes is the growth of a latency that is told of, which of TTFT tells of a queue,
+	// and muchMore how much more than TPOT that has to grow.
 	explodes, muchMore = 3, 2
 	// noteworthy is the share of TTFT from which a wait is told of.
 	noteworthy = 0.25
@@ -20,11 +20,11 @@ func calm(d *reading) (found []finding) {
 	for _, arm := range d.arms {
 		points := d.points(arm)
 		borne, _, _ := bounds(points)
-		if borne == nil || points[0].rate == borne.rate || !points[0].has(tpot) || !borne.has(tpot) {
+		if borne == nil || points[0].rate == borne.rate || !points[0].has(tpot) || !borne.has(tpot) || len(contrary(points)) > 0 {
 			continue
 		}
 		rule := "latency.calm"
-		if borne.mean(ttftMean) >= explodes*points[0].mean(ttftMean) {
+		if borne.mean(ttftMean) >= explodes*points[0].mean(ttftMean) || borne.mean(tpotMean) >= explodes*points[0].mean(tpotMean) {
 			rule = "latency.rises"
 		}
 		found = append(found, finding{rule, rise(arm, &points[0], borne), verdicts(points)})
@@ -41,11 +41,11 @@ func queue(d *reading) (found []finding) {
 		if over == nil {
 			over = after(points, borne)
 		}
-		if borne == nil || over == nil || !borne.has(tpot) || !over.has(tpot) {
+		if borne == nil || over == nil || !borne.has(tpot) || !over.has(tpot) || !borne.has(e2e) || !over.has(e2e) {
 			continue
 		}
 		waits, works := over.mean(ttftMean)/borne.mean(ttftMean), over.mean(tpotMean)/borne.mean(tpotMean)
-		if waits < explodes || waits < muchMore*works {
+		if waits < explodes || waits < muchMore*works || over.mean(ttftMean)-borne.mean(ttftMean) <= over.mean(decoding)-borne.mean(decoding) {
 			continue
 		}
 		v := rise(arm, borne, over)

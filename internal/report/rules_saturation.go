@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"vllm_prober/prober"
 )
@@ -31,28 +32,48 @@ func bounds(points []point) (borne, over *point, unknown []float64) {
 	return borne, nil, unknown
 }
 
+// contrary are the rates at which an arm was saturated although it was seen to bear a
+// higher one.
+func contrary(points []point) (rates []float64) {
+	borne, _, _ := bounds(points)
+	for _, p := range points {
+		if borne != nil && p.saturated == prober.Saturated && p.rate < borne.rate {
+			rates = append(rates, p.rate)
+		}
+	}
+	return rates
+}
+
 // saturation says which rates each arm bears.
 func saturation(d *reading) (found []finding) {
 	for _, arm := range d.arms {
 		points := d.points(arm)
 		borne, over, unknown := bounds(points)
-		v, says := values{"arms": []prober.Arm{arm}}, verdicts(points)
+		against := contrary(points)
+		say := func(rule string, v values) {
+			v["arms"] = []prober.Arm{arm}
+			found = append(found, finding{rule, v, verdicts(points)})
+		}
 		switch {
 		case borne != nil && over != nil:
-			v["lower"], v["upper"] = borne.rate, over.rate
-			found = append(found, finding{"saturation.between", v, says})
-		case borne != nil && len(unknown) > 0:
-			v["rate"] = borne.rate
-			found = append(found, finding{"saturation.borne", v, says})
+			say("saturation.between", values{"lower": borne.rate, "upper": over.rate})
+			unknown = nil // what lies between is not of interest
+		case borne != nil && len(unknown)+len(against) > 0:
+			say("saturation.borne", values{"rate": borne.rate})
 		case borne != nil:
-			v["rate"] = borne.rate
-			found = append(found, finding{"saturation.none", v, says})
+			say("saturation.none", values{"rate": borne.rate})
+		case over != nil && over.rate == points[0].rate:
+			say("saturation.always", values{"rate": over.rate})
+			unknown = nil
 		case over != nil:
-			v["rate"] = over.rate
-			found = append(found, finding{"saturation.always", v, says})
+			say("saturation.over", values{"rate": over.rate})
+			unknown = slices.DeleteFunc(unknown, func(rate float64) bool { return rate > over.rate })
 		}
-		if len(unknown) > 0 && over == nil {
-			found = append(found, finding{"saturation.unknown", values{"arms": []prober.Arm{arm}, "rates": unknown}, says})
+		if len(against) > 0 {
+			say("saturation.contrary", values{"rates": against, "rate": borne.rate})
+		}
+		if len(unknown) > 0 {
+			say("saturation.unknown", values{"rates": unknown})
 		}
 	}
 	return found
@@ -69,7 +90,11 @@ func capacity(d *reading) (found []finding) {
 			})
 		}
 		if a.Err != "" {
-			found = append(found, finding{"capacity.given_up", values{"arms": []prober.Arm{a.Arm}, "reason": a.Err}, "search error: " + a.Err})
+			rule := "capacity.given_up"
+			if a.Capacity != nil {
+				rule = "search.cut"
+			}
+			found = append(found, finding{rule, values{"arms": []prober.Arm{a.Arm}, "reason": a.Err}, "search error: " + a.Err})
 		}
 	}
 	return found
@@ -123,7 +148,7 @@ func sloKept(d *reading) (found []finding) {
 func scaling(d *reading) (found []finding) {
 	for _, arm := range d.arms {
 		base, has := d.scalesFrom(arm)
-		if !has || len(d.points(arm)) == 0 || len(d.points(base)) == 0 {
+		if !has || d.isUnclear(arm) || d.isUnclear(base) {
 			continue
 		}
 		most, isLimit := d.ceiling(arm)
@@ -144,6 +169,13 @@ func scaling(d *reading) (found []finding) {
 		}
 	}
 	return found
+}
+
+// isUnclear says that an arm's steps say nothing of the most that it completes: it has no
+// valid one, or they contradict each other and no search has judged them.
+func (d *reading) isUnclear(arm prober.Arm) bool {
+	points := d.points(arm)
+	return len(points) == 0 || d.answer(arm).Capacity == nil && len(contrary(points)) > 0
 }
 
 // scalesFrom is the arm that one is a larger one of.

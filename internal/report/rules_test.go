@@ -153,6 +153,11 @@ func TestSentences(t *testing.T) {
 		}
 		return steps
 	}
+	var hopeless []prober.StepResult // repeats at 20 whose TTFT differs tenfold, now one way and now the other
+	for i, s := range pairs(0.1, 10, 0.1, 10) {
+		s.RequestRate, s.Seed = 20, uint64(20+i/2)
+		hopeless = append(hopeless, s)
+	}
 	for _, c := range []struct {
 		rule     string
 		record   *results.Record
@@ -179,6 +184,12 @@ func TestSentences(t *testing.T) {
 		},
 
 		{
+			"valid.repeated", recorded(
+				made(single, 10, unknown, broken(prober.PromiseGuard)), made(single, 10, no, func(s *prober.StepResult) { s.Repeated = true })),
+			"Steps that the guard aborted and that were made again: 1. Of these only the later ones count here.", "repeated: 1",
+		},
+
+		{
 			"saturation.none", recorded(made(single, 10, no), made(single, 20, no)),
 			"a kept up with all request rates that were measured, up to 20 requests a second.", "saturated: no at 10, no at 20",
 		},
@@ -189,6 +200,23 @@ func TestSentences(t *testing.T) {
 		{
 			"saturation.between", recorded(made(single, 10, no), made(single, 20, no), made(single, 30, unknown), made(single, 40, yes)),
 			"a kept up with 20 requests a second, but not with 40.", "saturated: no at 10, no at 20, undetermined at 30, yes at 40",
+		},
+		{ // nothing is known of 10, which it may have borne
+			"saturation.over", recorded(made(single, 10, unknown), made(single, 20, yes), made(single, 30, unknown)),
+			"a did not keep up with 20 requests a second.", "saturated: undetermined at 10, yes at 20, undetermined at 30",
+		},
+		{
+			"saturation.unknown", recorded(made(single, 10, unknown), made(single, 20, yes), made(single, 30, unknown)),
+			"Nobody can say from these steps whether a can bear 10 requests a second: they were too short to tell.",
+			"saturated: undetermined at 10, yes at 20, undetermined at 30",
+		},
+		{
+			"saturation.contrary", recorded(made(single, 2, no), made(single, 4, yes), made(single, 8, no)),
+			"a fell behind at 4 requests a second, although not at 8: these verdicts contradict each other.", "saturated: no at 2, yes at 4, no at 8",
+		},
+		{
+			"saturation.borne", recorded(made(single, 2, no), made(single, 4, yes), made(single, 8, no)),
+			"a kept up with 8 requests a second.", "saturated: no at 2, yes at 4, no at 8",
 		},
 		{"saturation.always", recorded(made(single, 10, yes)), "a did not even keep up with the lowest request rate that was measured, 10 a second.", "saturated: yes at 10"},
 		{
@@ -208,6 +236,11 @@ func TestSentences(t *testing.T) {
 		{
 			"capacity.given_up", changed(recorded(made(single, 10, no)), func(r *results.Record) { r.Answers = []prober.Answer{{Arm: single, Err: "too many steps"}} }),
 			"The search for the capacity of a was given up: too many steps.", "search error: too many steps",
+		},
+		{
+			"search.cut", changed(recorded(made(single, 10, no)), func(r *results.Record) {
+				r.Answers = []prober.Answer{{Arm: single, Capacity: &prober.Estimate{Value: 16.571, Lower: 16, Upper: 18}, Err: "too many steps"}}
+			}), "The search of a ended before it had found all that it was to find: too many steps.", "search error: too many steps",
 		},
 		{
 			"slo.rate", changed(recorded(made(single, 10, no)), func(r *results.Record) {
@@ -233,15 +266,19 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"latency.rises", recorded(made(single, 10, no), made(single, 20, no, took(0.120, 0.025))),
-			"Latency grows long before saturation: from 10 to 20 requests a second, TTFT of a went from 40 ms to 120 ms, and TPOT from 20 ms to 25 ms.", "saturated: no at 10, no at 20",
+			"Latency grows already before saturation: from 10 to 20 requests a second, TTFT of a went from 40 ms to 120 ms, and TPOT from 20 ms to 25 ms.", "saturated: no at 10, no at 20",
+		},
+		{
+			"latency.rises", recorded(made(single, 10, no), made(single, 20, no, took(0.060, 0.060))),
+			"Latency grows already before saturation: from 10 to 20 requests a second, TTFT of a went from 40 ms to 60 ms, and TPOT from 20 ms to 60 ms.", "saturated: no at 10, no at 20",
 		},
 		{
 			"latency.queue", recorded(made(single, 10, no), made(single, 20, yes, took(4, 0.030))),
 			"The time goes into the queue: from 10 to 20 requests a second, TTFT of a grew 100-fold, from 40 ms to 4 s, and TPOT 1.5-fold, from 20 ms to 30 ms.", "saturated: no at 10, yes at 20",
 		},
 		{ // a step that is too short to tell of saturation
-			"latency.queue", recorded(made(single, 10, no), made(single, 20, unknown, took(0.24, 0.040)), made(single, 30, unknown, took(9, 0.1))),
-			"The time goes into the queue: from 10 to 20 requests a second, TTFT of a grew 6-fold, from 40 ms to 240 ms, and TPOT 2-fold, from 20 ms to 40 ms.",
+			"latency.queue", recorded(made(single, 10, no), made(single, 20, unknown, took(1.2, 0.040)), made(single, 30, unknown, took(9, 0.1))),
+			"The time goes into the queue: from 10 to 20 requests a second, TTFT of a grew 30-fold, from 40 ms to 1.2 s, and TPOT 2-fold, from 20 ms to 40 ms.",
 			"saturated: no at 10, undetermined at 20",
 		},
 		{ // 30 that wait at 20 a second are 1.5 s of 4
@@ -256,7 +293,12 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"scaling.at_least", recorded(made(single, 20, yes), made(four, 70, no)),
-			"a on 4 GPUs did at least 3.5 times what a on 1 GPU did, on 4 times the GPUs; it was not saturated, so its capacity is higher still.",
+			"a on 4 GPUs did at least 3.5 times what a on 1 GPU did, on 4 times the GPUs; it was not seen to be saturated, so that its capacity may be higher.",
+			"capacity: 20 (saturated: true), 70 (saturated: false)",
+		},
+		{ // the most of what it completed, which is not that of its highest rate
+			"scaling.at_least", recorded(made(single, 20, yes), made(four, 70, no), made(four, 80, unknown, func(s *prober.StepResult) { s.Throughput = 60 })),
+			"a on 4 GPUs did at least 3.5 times what a on 1 GPU did, on 4 times the GPUs; it was not seen to be saturated, so that its capacity may be higher.",
 			"capacity: 20 (saturated: true), 70 (saturated: false)",
 		},
 		{
@@ -274,6 +316,11 @@ func TestSentences(t *testing.T) {
 			"The declared batch size 16 of a is not in force: requests waited, although no more than 8 ran on a replica.", "in force: not_in_force at 20",
 		},
 		{
+			// of two engines that may run 16 each, 20 are not too many
+			"batch.other_limit", recorded(made(single, 20, no, says(prober.NotInForce, 20, 20), func(s *prober.StepResult) { s.Replicas[0].InForce.Allowed = 32 })),
+			"The declared batch size 16 of a is not in force: requests waited, although no more than 20 ran on a replica.", "in force: not_in_force at 20",
+		},
+		{
 			"batch.bound", recorded(made(single, 10, no, says(prober.DidNotBind, 9, 0)), made(single, 20, yes, says(prober.Bound, 16, 9))),
 			"The batch size 16 of a is in force and was what requests waited for, at 20 requests a second.", "in force: did_not_bind at 10, bound at 20",
 		},
@@ -287,8 +334,12 @@ func TestSentences(t *testing.T) {
 			"finding: not_in_force at 20",
 		},
 		{
-			"batch.no_cause", recorded(made(single, 10, no, says(prober.DidNotBind, 9, 0)), made(other, 10, no, says(prober.DidNotBind, 9, 0))),
-			"Nothing that differs between a and b can come from their batch sizes, for these were not both in force.", "in force: did_not_bind of a, did_not_bind of b",
+			"batch.neither", recorded(made(single, 10, no, says(prober.DidNotBind, 9, 0)), made(other, 10, no, says(prober.DidNotBind, 9, 0))),
+			"Nothing that differs between a and b can come from their batch sizes, for neither limited anything.", "in force: did_not_bind of a, did_not_bind of b",
+		},
+		{
+			"batch.no_cause", recorded(made(single, 10, no, says(prober.NotInForce, 50, 0)), made(other, 10, no, says(prober.Bound, 32, 9))),
+			"Nothing that differs between a and b can come from their batch sizes, for these were not both in force.", "in force: not_in_force of a, bound of b",
 		},
 
 		{ // a request in 600, at each of two repeats, is 0.083%: the t of one degree of freedom makes it 1.1%
@@ -315,6 +366,17 @@ func TestSentences(t *testing.T) {
 			"difference.repeats", recorded(pairs(0.98, 1.02, 1)...),
 			"14 repeats of each step would decide the means that are undetermined between b and a.", "needed_repeats: 14",
 		},
+		{ // as before, but of 16 cells: t = 3.56 of 14 degrees makes it 4.8%, and of 13 more than ln 1.05; and one TTFT that nothing decides
+			"difference.repeats_part", recorded(slices.Concat(pairs(0.98, 1.02, 1), hopeless)...),
+			"15 repeats of each step would decide 1 of the 2 means that are undetermined between b and a; no number of repeats is known that would decide the others.",
+			"needed_repeats: 15",
+		},
+		{
+			"difference.undetermined", recorded(made(single, 10, no), made(other, 10, no, func(s *prober.StepResult) { s.Unfinished = 7 })),
+			"Whether b and a differ is undetermined in all 8 figures: there is one step of each, and nothing in its record tells chance (1); " +
+				"7 requests were cut at the drain limit: the latencies are of the faster ones (7).",
+			"words: 0 better, 0 worse, 0 no difference, 8 undetermined",
+		},
 		{
 			"experiment.best", changed(recorded(made(single, 10, no)), func(r *results.Record) {
 				r.Comparison = &prober.Comparison{RequestRate: 70, Best: &other, Arms: []prober.Compared{{Arm: single, Throughput: 66}, {Arm: other, Throughput: 71.26}}}
@@ -324,6 +386,11 @@ func TestSentences(t *testing.T) {
 			"experiment.none", changed(recorded(made(single, 10, no)), func(r *results.Record) {
 				r.Comparison = &prober.Comparison{RequestRate: 70, Arms: []prober.Compared{{Arm: single}, {Arm: other, ToBase: &stats.Interval{Value: 1, Lower: 0.9, Upper: 1.1}}}}
 			}), "At 70 requests a second, which saturates all arms, none completes more than the others beyond chance.", "best: none",
+		},
+		{
+			"experiment.few", changed(recorded(made(single, 10, no)), func(r *results.Record) {
+				r.Comparison = &prober.Comparison{RequestRate: 70, Arms: []prober.Compared{{Arm: single, Repeats: 5}, {Arm: other, Repeats: 1}}}
+			}), "At 70 requests a second, which saturates all arms, too few steps were valid to name an arm.", "best: none; to_base: none",
 		},
 		{
 			"experiment.failed", changed(recorded(made(single, 10, no)), func(r *results.Record) { r.Comparison = &prober.Comparison{Err: "no capacity"} }),
@@ -372,7 +439,7 @@ func TestSentences(t *testing.T) {
 			"The KV cache was too small for a at 10 requests a second: 7 requests lost their slot and began anew.", "preemptions: 7",
 		},
 		{
-			"cache.hit", recorded(made(single, 10, no, func(s *prober.StepResult) { s.CachedTokens = 16 })),
+			"cache.hit", withSLO(t, recorded(made(single, 10, no, func(s *prober.StepResult) { s.CachedTokens = 16 }))),
 			"The prefix cache gave a 16 prompt tokens, which it should not where no prefix is shared: prefill looks faster than it is.", "cached_tokens: 16",
 		},
 
@@ -421,7 +488,7 @@ var told = map[string]bool{}
 func isRule(key string) bool {
 	area, _, _ := strings.Cut(key, ".")
 	return slices.Contains([]string{
-		"run", "valid", "saturation", "capacity", "slo", "latency", "scaling", "batch", "difference", "experiment", "drain", "steady", "traffic", "failures", "cache", "energy",
+		"run", "valid", "saturation", "capacity", "search", "slo", "latency", "scaling", "batch", "difference", "experiment", "drain", "steady", "traffic", "failures", "cache", "energy",
 	}, area)
 }
 

@@ -1,0 +1,96 @@
+package report
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"vllm_prober/internal/compare"
+	"vllm_prober/internal/document"
+	"vllm_prober/internal/results"
+	"vllm_prober/internal/stats"
+	"vllm_prober/prober"
+)
+
+func writing(r *results.Record) *writer {
+	d := read(r)
+	return &writer{speaker{English, d.arms}, d}
+}
+
+// rowsOf are the rows of the last table of blocks.
+func rowsOf(t *testing.T, blocks []document.Block) [][]string {
+	t.Helper()
+	for _, b := range slices.Backward(blocks) {
+		if b.Table != nil {
+			return b.Table.Rows
+		}
+	}
+	t.Fatalf("no table in %+v", blocks)
+	return nil
+}
+
+// A row of a rate that was measured several times is of all of its steps.
+func TestRowsAreOfAllRepeats(t *testing.T) {
+	drew := func(watts, busy float64, throttled string) func(*prober.StepResult) {
+		return func(s *prober.StepResult) {
+			joulesOf(watts/100, map[string]float64{throttled: 1})(s)
+			s.GPU.PowerWatts, s.GPU.UtilizationRatio = &watts, &busy
+		}
+	}
+	w := writing(recorded(
+		made(single, 10, no, says(prober.DidNotBind, 9, 1), drew(100, 0.5, "sw_power_cap")),
+		made(single, 10, no, says(prober.NotInForce, 50, 4), drew(300, 0.7, "hw_slowdown")),
+	))
+	if got, want := rowsOf(t, w.batchSize()), []string{"a", "10", "16", "50", "2.5", "not in force", "…"}; len(got) != 1 || !slices.Equal(got[0], want) {
+		t.Errorf("batch size: %q, want %q", got, want)
+	}
+	if got, want := rowsOf(t, w.energy()), []string{"a", "10", "2", "200", "60%", "hw_slowdown sw_power_cap"}; len(got) != 1 || !slices.Equal(got[0], want) {
+		t.Errorf("energy: %q, want %q", got, want)
+	}
+	w = writing(recorded(made(single, 10, no, drew(100, 0.5, "sw_power_cap")), made(single, 10, no, joulesOf(3, nil))))
+	if got, want := rowsOf(t, w.energy()), []string{"a", "10", "2", "–", "–", "sw_power_cap"}; len(got) != 1 || !slices.Equal(got[0], want) {
+		t.Errorf("energy of which one step knows little: %q, want %q", got, want)
+	}
+}
+
+// No share is more than all: of 90%, 100% and 100% Student's interval ends at 111%.
+func TestSharesEndAtAll(t *testing.T) {
+	var steps []prober.StepResult
+	for _, attained := range []float64{0.9, 1, 1} {
+		steps = append(steps, made(single, 10, no, func(s *prober.StepResult) { s.Attainment = attained }))
+	}
+	blocks := writing(withSLO(t, recorded(steps...))).throughput()
+	text := strings.Join(blocks[len(blocks)-1].Figure.Data.Rows[0], " ")
+	if !strings.Contains(text, "–100%)") {
+		t.Errorf("%s", text)
+	}
+}
+
+// The paragraph says of all figures where their intervals come from.
+func TestAllMethodsOfATable(t *testing.T) {
+	w := writing(recorded(made(single, 10, no)))
+	for want, methods := range map[string][]stats.Method{
+		"Nothing is known of chance.":             {"", ""},
+		"The repeats of both sides are compared.": {"", stats.Repeats, stats.Repeats},
+		"Steps that were made beside each other are compared in pairs. Where there is one step of each, only the chance within a step is known, " +
+			"and not what makes one run unlike the next.": {stats.Pairs, "", stats.Within, stats.Pairs},
+	} {
+		table := &compare.Table{}
+		for _, m := range methods {
+			table.Cells = append(table.Cells, compare.Cell{Method: m})
+		}
+		if got := w.methods(table); got != want {
+			t.Errorf("%v: %q, want %q", methods, got, want)
+		}
+	}
+}
+
+// A step that the guard aborted is not passed over because it was made again.
+func TestWhatWasMadeAgainIsShown(t *testing.T) {
+	again := made(single, 10, no)
+	again.Repeated = true
+	r := recorded(made(single, 10, unknown, broken(prober.PromiseGuard)), again)
+	if got, want := rowsOf(t, writing(r).doubts()), []string{"a", "10", "withheld: …; the step was made again"}; len(got) != 1 || !slices.Equal(got[0], want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
