@@ -112,6 +112,12 @@ func (s Side) at(rate float64) (steps []Step) {
 	return steps
 }
 
+// Typical is the geometric mean of a metric at a request rate; 0 where the side has none.
+func (s Side) Typical(m Metric, rate float64) float64 {
+	all, _ := figures(m, s.at(rate))
+	return typical(all)
+}
+
 func commonRates(a, b Side) (rates []float64) {
 	for _, step := range a.Steps {
 		if len(b.at(step.RequestRate)) > 0 {

@@ -119,7 +119,7 @@ func TestArmsStandSideBySide(t *testing.T) {
 		rows = append(rows, strings.Fields(line))
 	}
 	want := map[int]string{
-		3: "10 10.00 10.50 +5.0% 65.0 52.0 -20.0% 28.0 28.0 +0.0%",
+		3: "10 10.00 10.50 +5.0% ? 65.0 52.0 -20.0% ? 28.0 28.0 +0.0% ?", // of one step each, which tells nothing of chance
 		4: "60 60.00 – – 120.0 – – 47.0 – –", // withheld
 	}
 	for i, row := range want {
@@ -181,6 +181,40 @@ func TestJSONReadsBack(t *testing.T) {
 	if got.Seed != want.Seed || len(got.Results) != len(want.Results) || got.Results[0].Latencies.TTFT != want.Results[0].Latencies.TTFT ||
 		got.Results[4].Latencies != nil || got.Results[5].Unfinished != 40 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// Where several steps tell of chance, the changes come with what they show: of three pairs
+// whose TTFT is 10% more to a per mille or so, of a TPOT that is the same, and of one that
+// is now more, now less.
+func TestChangesComeWithTheirVerdicts(t *testing.T) {
+	r := &prober.RunResult{}
+	for i, tpot := range []float64{0.02, 0.03, 0.015} {
+		seed := func(s *prober.StepResult) { s.Seed = uint64(i) }
+		for rate, first := range map[float64]float64{10: 0.044 + 0.00001*float64(i), 20: 0.036} {
+			change := took(first, 0.02)
+			if rate == 20 {
+				change = took(first, tpot)
+			}
+			r.Results = append(r.Results, made(single, rate, no, seed), made(other, rate, no, change, seed))
+		}
+	}
+	var b bytes.Buffer
+	if err := Write(&b, Table, r); err != nil {
+		t.Fatal(err)
+	}
+	_, compared, _ := strings.Cut(b.String(), "1 GPU: a as base")
+	var rows []string
+	for line := range strings.Lines(compared) {
+		rows = append(rows, strings.Join(strings.Fields(line), " "))
+	}
+	for i, want := range []string{
+		"10 10.00 10.00 +0.0% = 40.0 44.0 +10.0% worse 20.0 20.0 +0.0% =",
+		"20 20.00 20.00 +0.0% = 40.0 36.0 -10.0% better 20.0 20.8 +4.0% ?", // the cube root of 20·30·15
+	} {
+		if len(rows) < 5 || rows[3+i] != want {
+			t.Errorf("got %q, want %q", rows, want)
+		}
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"vllm_prober/internal/compare"
 	"vllm_prober/internal/document"
+	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
 
@@ -13,30 +15,6 @@ import (
 type comparison struct {
 	title string
 	table *document.Table
-}
-
-// measure is a figure that arms are compared by. It says false where a step has
-// none.
-type measure struct {
-	heading string
-	value   func(*prober.StepResult) (float64, bool)
-	digits  int
-}
-
-var measures = []measure{
-	{"done/s", func(r *prober.StepResult) (float64, bool) { return r.Throughput, r.Valid() }, 2},
-	{"TTFT ms", latencyMean(func(l *prober.Latencies) prober.Distribution { return l.TTFT }), 1},
-	{"TPOT ms", latencyMean(func(l *prober.Latencies) prober.Distribution { return l.TPOT }), 1},
-}
-
-func latencyMean(of func(*prober.Latencies) prober.Distribution) func(*prober.StepResult) (float64, bool) {
-	return func(r *prober.StepResult) (float64, bool) {
-		if r.Latencies == nil {
-			return 0, false
-		}
-		d := of(r.Latencies)
-		return d.Mean * 1000, d.Count > 0
-	}
 }
 
 // comparisons makes one for each number of GPUs that several arms have.
@@ -48,58 +26,59 @@ func comparisons(r *prober.RunResult) []comparison {
 	slices.Sort(gpus)
 	var all []comparison
 	for _, n := range slices.Compact(gpus) {
-		arms, rates, cells := cellsWith(r, n)
+		arms, rates := armsWith(r, n)
 		if len(arms) < 2 || len(rates) == 0 {
 			continue
 		}
 		all = append(all, comparison{
-			title: fmt.Sprintf("%s: %s as base, and the change to it; one run cannot say what part of a change is chance",
-				Count(n, "GPU"), ArmName(arms[0], arms)),
-			table: sideBySide(arms, rates, cells),
+			title: fmt.Sprintf("%s: %s as base, and the change to it: better, worse, = for no difference beyond ±%g%%, "+
+				"or ? where chance may have made it (vllm_prober compare has the intervals)",
+				Count(n, "GPU"), ArmName(arms[0], arms), 100*compare.Effect),
+			table: sideBySide(r, arms, rates),
 		})
 	}
 	return all
 }
 
-// cell is the place of a step in a comparison.
-type cell struct {
-	arm  prober.Arm
-	rate float64
-}
-
-// cellsWith finds the arms with so many GPUs, by rising batch size, the request
-// rates that several of them had, and the steps of both.
-func cellsWith(r *prober.RunResult, gpus int) (arms []prober.Arm, rates []float64, cells map[cell][]*prober.StepResult) {
-	cells = map[cell][]*prober.StepResult{}
-	armsAt := map[float64]int{}
+// armsWith finds the arms with so many GPUs, by rising batch size, and the request
+// rates that several of them had.
+func armsWith(r *prober.RunResult, gpus int) (arms []prober.Arm, rates []float64) {
+	had := map[float64][]prober.Arm{}
 	for i := range r.Results {
 		s := &r.Results[i]
-		if s.Arm.GPUs != gpus {
+		if s.Arm.GPUs != gpus || slices.Contains(had[s.RequestRate], s.Arm) {
 			continue
 		}
-		at := cell{s.Arm, s.RequestRate}
-		if cells[at] == nil {
-			arms = append(arms, s.Arm)
-			if armsAt[s.RequestRate]++; armsAt[s.RequestRate] == 2 {
-				rates = append(rates, s.RequestRate)
-			}
+		arms, had[s.RequestRate] = append(arms, s.Arm), append(had[s.RequestRate], s.Arm)
+		if len(had[s.RequestRate]) == 2 {
+			rates = append(rates, s.RequestRate)
 		}
-		cells[at] = append(cells[at], s)
 	}
 	slices.SortFunc(arms, func(a, b prober.Arm) int {
 		return cmp.Or(a.BatchSize-b.BatchSize, cmp.Compare(a.Target, b.Target), a.Replicas-b.Replicas)
 	})
 	slices.Sort(rates)
-	return slices.Compact(arms), rates, cells
+	return slices.Compact(arms), rates
 }
 
-// sideBySide has a row for each request rate and, for each measure, a column for
-// each arm and one for the change of each arm but the first.
-func sideBySide(arms []prober.Arm, rates []float64, cells map[cell][]*prober.StepResult) *document.Table {
+// sideBySide has a row for each request rate and, for each mean, a column for each arm
+// and one for the change of each arm but the first, with its verdict.
+func sideBySide(r *prober.RunResult, arms []prober.Arm, rates []float64) *document.Table {
+	measured := compare.OfRuns("", []*prober.RunResult{r})
+	sides := make([]compare.Side, len(arms)) // without steps where no step was valid
+	tables := make([]*compare.Table, len(arms))
+	for i, a := range arms {
+		if at := slices.IndexFunc(measured, func(s compare.Side) bool { return s.Arm() == a }); at >= 0 {
+			sides[i] = measured[at]
+		}
+		if i > 0 {
+			tables[i] = compare.Between(sides[0], sides[i], compare.Effect)
+		}
+	}
 	g := &document.Table{Head: []string{"req/s"}}
-	for _, m := range measures {
+	for _, m := range means {
 		for i, a := range arms {
-			g.Head = append(g.Head, m.heading+" "+ArmName(a, arms))
+			g.Head = append(g.Head, metricName(m)+" "+ArmName(a, arms))
 			if i > 0 {
 				g.Head = append(g.Head, "change")
 			}
@@ -107,13 +86,11 @@ func sideBySide(arms []prober.Arm, rates []float64, cells map[cell][]*prober.Ste
 	}
 	for _, rate := range rates {
 		row := []string{fmt.Sprintf("%g", rate)}
-		for _, m := range measures {
-			base, hasBase := valueAt(m, cells[cell{arms[0], rate}])
-			for i, a := range arms {
-				x, has := valueAt(m, cells[cell{a, rate}])
-				row = append(row, shown(has, "%.*f", m.digits, x))
+		for _, m := range means {
+			for i := range arms {
+				row = append(row, inUnit(m, sides[i].Typical(m, rate)))
 				if i > 0 {
-					row = append(row, shown(has && hasBase && base > 0, "%s", percent(x/base)))
+					row = append(row, change(tables[i], m, rate))
 				}
 			}
 		}
@@ -122,16 +99,17 @@ func sideBySide(arms []prober.Arm, rates []float64, cells map[cell][]*prober.Ste
 	return g
 }
 
-// valueAt is the mean of a measure over the repeats of a step.
-func valueAt(m measure, steps []*prober.StepResult) (float64, bool) {
-	sum, n := 0.0, 0.0
-	for _, s := range steps {
-		if x, has := m.value(s); has {
-			sum += x
-			n++
-		}
+// change is that of a metric at a rate with its verdict, or a dash where there is none.
+func change(t *compare.Table, m compare.Metric, rate float64) string {
+	at := slices.IndexFunc(t.Cells, func(c compare.Cell) bool { return c.Metric == m && c.RequestRate == rate })
+	if at < 0 || t.Cells[at].Base == 0 || t.Cells[at].Other == 0 {
+		return "–"
 	}
-	return sum / max(n, 1), n > 0
+	return percent(1+t.Cells[at].Change) + " " + marks[t.Cells[at].Word]
+}
+
+var marks = map[stats.Word]string{
+	stats.Better: "better", stats.Worse: "worse", stats.NoDifference: "=", stats.Undetermined: "?",
 }
 
 // shown is a figure, or a dash where there is none.
