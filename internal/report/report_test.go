@@ -120,7 +120,7 @@ func TestArmsStandSideBySide(t *testing.T) {
 	}
 	want := map[int]string{
 		3: "10 10.00 10.50 +5.0% ? 65.0 52.0 -20.0% ? 28.0 28.0 +0.0% ?", // of one step each, which tells nothing of chance
-		4: "60 60.00 – – 120.0 – – 47.0 – –", // withheld
+		4: "60 60.00 – – 120.0 – – 47.0 – –",                             // withheld
 	}
 	for i, row := range want {
 		if got := strings.Join(rows[i], " "); got != row {

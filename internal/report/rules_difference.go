@@ -73,9 +73,8 @@ func difference(p contrast) []finding {
 		if decided < open {
 			rule = "difference.repeats_part"
 		}
-		found = append(found, finding{
-			rule, values{"base": p.base, "other": p.other, "repeats": repeats, "decided": decided, "means": open}, fmt.Sprintf("needed_repeats: %d", repeats),
-		})
+		v := values{"base": p.base, "other": p.other, "repeats": repeats, "decided": decided, "means": open}
+		found = append(found, finding{rule, v, fmt.Sprintf("needed_repeats: %d", repeats)})
 	}
 	return found
 }
