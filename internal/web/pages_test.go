@@ -337,6 +337,28 @@ func TestTimes(t *testing.T) {
 	})
 }
 
+// The latest run of a probe has its pages although the records lack it: they could not
+// be written, or retention has removed it.
+func TestTheLatestRunWithoutItsRecord(t *testing.T) {
+	s := newSite(t, true)
+	s.makes(t, noon)
+	store := s.store
+	s.store = nil // so that this one is not recorded
+	latest := s.makes(t, noon.Add(time.Hour))
+	s.store = store
+	for _, path := range []string{"/probes/ladder", "/runs/" + latest.ID} {
+		if page := s.body(t, path, http.StatusOK); !strings.Contains(page, latest.ID) || !strings.Contains(page, "<h2>Throughput</h2>") {
+			t.Errorf("%s: got\n%s", path, page)
+		}
+	}
+	for _, path := range []string{"/runs/" + latest.ID + "/result.json", apiRoot + "runs/" + latest.ID, apiRoot + "runs/" + latest.ID + "/steps"} {
+		if w := s.get(path); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"request_rate"`) {
+			t.Errorf("%s: status %d: %s", path, w.Code, w.Body)
+		}
+	}
+	s.body(t, "/runs/"+latest.ID+"x", http.StatusNotFound)
+}
+
 // The history of a figure shows the run at which its level changed, by a link to it,
 // and says from what to what.
 func TestHistoryCharts(t *testing.T) {
