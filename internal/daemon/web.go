@@ -39,5 +39,5 @@ func (d *Daemon) showConfig(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff") // it is no page, whatever its texts look like
-	_, _ = w.Write(shown) // the client may be gone
+	_, _ = w.Write(shown)                               // the client may be gone
 }
