@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vllm_prober/internal/config"
 	"vllm_prober/internal/golden"
 	"vllm_prober/internal/live"
 	"vllm_prober/internal/results"
@@ -335,6 +336,27 @@ func TestTimes(t *testing.T) {
 			t.Errorf("no time is %s", got)
 		}
 	})
+}
+
+// What changes while a page is made is not yet what it shows: its version is the one
+// from before, so that the script looks again.
+func TestAPageIsOfTheVersionFromBefore(t *testing.T) {
+	s := newSite(t, true)
+	s.makes(t, noon)
+	before := s.board.Version()
+	changing := Options{Board: s.board, Records: &s.store.Reader, Config: func() *config.Config {
+		s.ladder.NextRun(noon.Add(time.Hour)) // while the page is made
+		return s.cfg
+	}}
+	s.handler = http.NewServeMux()
+	Register(s.handler, changing)
+	for _, path := range []string{"/", "/probes/ladder"} {
+		want := fmt.Sprintf(`<main id="main" tabindex="-1" data-board="%d">`, before)
+		if page := s.body(t, path, http.StatusOK); !strings.Contains(page, want) {
+			t.Errorf("%s: no %s in\n%.1500s", path, want, page)
+		}
+		before = s.board.Version()
+	}
 }
 
 // The latest run of a probe has its pages although the records lack it: they could not
