@@ -24,6 +24,13 @@ func withArm(expr string) string {
 		`"arm", "$1, $2×GPU, batch $3", "arm", "(.*)/(.*)/(.+)"), "arm", "$1, $2×GPU", "arm", "(.*)/(.*)/")`, expr)
 }
 
+// withMatchers writes what selects the arm of each series into a label. They have
+// backticks, for a quotation mark would end the label's value in a query_result.
+func withMatchers(expr string) string {
+	return fmt.Sprintf(`label_replace(label_join(%s, "matchers", "/", "target", "gpus", "batch_size"), `+
+		"\"matchers\", \"batch_size=`$3`,gpus=`$2`,target=`$1`\", \"matchers\", \"(.*)/(.*)/(.*)\")", expr)
+}
+
 // ofEachArm is a series of the arms with their names, and no other labels.
 func ofEachArm(name string, matchers ...string) string {
 	return withArm(maxBy(armLabels, series(name, matchers...)))
