@@ -100,6 +100,33 @@ func TestLayOut(t *testing.T) {
 	}
 }
 
+// What the gauges of the latest steps say is shown of steps that a probe still makes: a
+// rate that a search came by once has its gauges for as long as the prober runs.
+func TestRatesOfFormerSearchesAreNotShown(t *testing.T) {
+	boards, err := all()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gauge := regexp.MustCompile(`vllm_prober_(step_\w+|batch_size_in_force)`)
+	n := 0
+	for _, d := range boards {
+		for _, q := range d.queries() {
+			for _, name := range gauge.FindAllString(q.Expr, -1) {
+				n++
+				valid := " and on (probe, target, gpus, batch_size, request_rate) step:vllm_prober_end_timestamp_seconds:latest{"
+				tried := " and on (probe, target, gpus, batch_size, request_rate) increase(vllm_prober_requests_total{"
+				ofInvalid := name == "vllm_prober_step_valid" || name == "vllm_prober_step_saturated"
+				if want := map[bool]string{true: tried, false: valid}[ofInvalid]; strings.Count(q.Expr, want) < strings.Count(q.Expr, name) {
+					t.Errorf("%q of %q shows %s of all steps that there ever were: %s", q.Panel, q.Dashboard, name, q.Expr)
+				}
+			}
+		}
+	}
+	if n < 8 {
+		t.Errorf("only %d gauges of steps are shown", n)
+	}
+}
+
 // The variable of an arm is its name and what selects it and no other, of one that
 // declares no batch size, too: Prometheus leaves that label out.
 func TestTheVariableOfAnArm(t *testing.T) {

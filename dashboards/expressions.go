@@ -18,6 +18,19 @@ func series(name string, matchers ...string) string {
 	return name + "{" + strings.Join(matchers, ",") + "}"
 }
 
+// stillMade are the series of a gauge of valid steps, but for steps that the probe does
+// not make any more: a search comes by other rates each time, and their gauges stay.
+func stillMade(gauge string, matchers ...string) string {
+	return series(gauge, matchers...) + " and on (probe, " + stepLabels + ") " + latestStep("end_timestamp_seconds", matchers[0])
+}
+
+// madeLately are the same of a gauge of invalid steps, too: those of steps that were
+// made within the time range.
+func madeLately(gauge string, matchers ...string) string {
+	return series(gauge, matchers...) + " and on (probe, " + stepLabels + ") " +
+		"increase(" + series("vllm_prober_requests_total", matchers[0], `phase="window"`) + "[$__range]) > 0"
+}
+
 // withArm names the arm of each series in a label.
 func withArm(expr string) string {
 	return fmt.Sprintf(`label_replace(label_replace(label_join(%s, "arm", "/", "target", "gpus", "batch_size"), `+
