@@ -128,7 +128,7 @@ func (p *Prober) reportGPUs(r *StepResult, failed error) {
 	}
 	p.unread[r.Arm] = why
 	if failed != nil {
-		p.o.Logger.Info("the GPUs were not read, what they took is not known of the step", "probe", r.Probe, "run", r.RunID,
+		p.o.Logger.Info("the GPUs could not be read, what they took may not be known", "probe", r.Probe, "run", r.RunID,
 			"target", r.Arm.Target, "gpus", r.Arm.GPUs, "err", failed)
 	}
 }
