@@ -53,7 +53,7 @@ type world struct {
 	readGPUs prober.ReadGPUs
 	// discovery is what knows the target's replicas where the target lists none.
 	discovery prober.Discovery
-	logger   *slog.Logger // may be nil
+	logger    *slog.Logger // may be nil
 	// during runs within the bubble beside the run.
 	during func(p *prober.Prober)
 }
