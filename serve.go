@@ -122,6 +122,15 @@ func newRegistry() *prometheus.Registry {
 // webFlags say where and how to serve HTTP.
 type webFlags = web.FlagConfig
 
+// newServer returns the server of a daemon's pages. All of them are written at once
+// and soon: a reader that stalls does not hold one of the few that may be in flight
+// for ever.
+func newServer(pages http.Handler) *http.Server {
+	return &http.Server{
+		Handler: pages, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+	}
+}
+
 // serve runs a daemon, with cfg to begin with, until a signal, the failure of its
 // web server, or what comes from done ends it.
 func serve(
@@ -130,7 +139,7 @@ func serve(
 	if err := d.Apply(cfg); err != nil {
 		return err
 	}
-	server := &http.Server{Handler: d.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	server := newServer(d.Handler())
 	failed := make(chan error, 1)
 	go func() { failed <- web.ListenAndServe(server, flags, logger) }()
 	err := untilTold(env, d, failed, done, logger)

@@ -28,7 +28,7 @@ func (s Settings) service() []Rule {
 			"{{ $labels.target }} does not run with the batch size {{ $labels.batch_size }} that is declared",
 			"At {{ $value }} request rates of the probe {{ $labels.probe }} the running requests of "+theArm+" did not keep to it: up to "+
 				ask(`max(vllm_prober_step_requests_running{stat="max",LABELS})`, "{{ . | first | value }}", armLabels...)+
-				" ran on one replica. Comparisons of batch sizes with this arm say nothing."),
+				" ran, the most of each replica added up. Comparisons of batch sizes with this arm say nothing."),
 		s.alert("VLLMReplicaNotStreaming", critical, s.NotStreaming, `
 			max without (instance, pod, check) (vllm_prober_replica_up{check="stream"}) == 0
 			and

@@ -67,18 +67,20 @@ func (s Settings) capacity() series {
 func (s Settings) baselines() []Rule {
 	var rules []Rule
 	// One window of a heartbeat has few requests: the median over an hour of their
-	// medians is what is judged.
+	// medians is what is judged. A probe that had runs within the hour is none, also
+	// while the prober is down and says so of no probe.
 	for _, l := range judged {
 		rules = append(rules, recording(s.heartbeatMedian(l.metric), fill(`
 			quantile_over_time(0.5, OF{figure="p50"}[WINDOW])
 			unless ignoring (target, gpus, batch_size, request_rate, figure)
-			max without (instance, pod) (vllm_prober_run_active)
+			max without (instance, pod) (max_over_time(vllm_prober_run_active[WINDOW]))
 		`, "OF", step(l.metric, "latest"), "WINDOW", promql(s.Hour))))
 	}
 	rules = append(rules, recording(s.saturatedShare(), fill(`
 		avg_over_time(SATURATED[WINDOW])
 	`, "SATURATED", step("saturated", "latest"), "WINDOW", promql(s.Baseline))))
-	rules = append(rules, s.counts(runCount, "changes("+ended+"[WINDOW]AGO)")...)
+	// Not when the latest step ended: a run with repeats moves that several times.
+	rules = append(rules, s.counts(runCount, "changes("+ran+"[WINDOW]AGO)")...)
 	rules = append(rules, s.counts(hourCount, "count_over_time("+s.heartbeatMedian(ttft)+"[WINDOW:1h]AGO)")...)
 	rules = append(rules, s.counts(searchCount, "changes("+searched+"[WINDOW]AGO)")...)
 	for _, l := range judged {

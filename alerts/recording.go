@@ -30,6 +30,7 @@ const (
 // Names of rules that others build on.
 const (
 	ended  = "step:vllm_prober_end_timestamp_seconds:latest"
+	ran    = "step:vllm_prober_first_end_timestamp_seconds:latest"
 	rate   = "step:vllm_prober_request_rate:latest"
 	lowest = "step:vllm_prober_request_rate:lowest"
 	first  = "arm:vllm_prober_position:first"
@@ -85,6 +86,7 @@ func (s Settings) latest() []Rule {
 			and ignoring (figure) ENDED
 		`, "GAUGE", gauge, "ENDED", ended)))
 	}
+	of(ran, "vllm_prober_step_first_end_timestamp_seconds")
 	of(rate, "vllm_prober_step_request_rate")
 	for _, l := range latencies {
 		of(step(l, "latest"), "vllm_prober_step_"+l)
@@ -176,7 +178,8 @@ func (s Settings) throughputOverTime(window time.Duration) []Rule {
 }
 
 // errorRatios are the shares of heartbeats' requests that missed the SLO. A probe
-// that has runs is a ladder, which is there to find out where the SLO ends.
+// that has runs is a ladder, which is there to find out where the SLO ends. It is told
+// by the window too: while the prober is down, its counters still have an increase.
 func (s Settings) errorRatios() []Rule {
 	var rules []Rule
 	for _, window := range []time.Duration{s.Fast.Short, s.Fast.Long, s.Slow.Short, s.Slow.Long} {
@@ -185,7 +188,7 @@ func (s Settings) errorRatios() []Rule {
 			sum without (instance, pod, request_rate) (increase(vllm_prober_attained_requests_total[WINDOW]))
 			/ (sum without (instance, pod, request_rate) (increase(vllm_prober_offered_requests_total[WINDOW])) > 0)
 			unless ignoring (target, gpus, batch_size)
-			max without (instance, pod) (vllm_prober_run_active)
+			max without (instance, pod) (max_over_time(vllm_prober_run_active[WINDOW]))
 		`, "WINDOW", promql(window)))
 		// Two of the windows may be the same.
 		if !slices.ContainsFunc(rules, func(other Rule) bool { return other.Record == r.Record }) {

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -30,7 +31,8 @@ var latencies = map[string]func(*prober.Latencies) prober.Distribution{
 
 // summary is what a rule needs of a step to hold the next ones against it.
 type summary struct {
-	run        string // its id
+	run        string    // its id
+	first      time.Time // when the run's first valid step at the rate ended
 	latencies  prober.Latencies
 	throughput float64
 }
@@ -45,7 +47,11 @@ type pair struct {
 // take takes a step that is newer than those of the pair. The steps of one run
 // that repeat a rate take the place of one another.
 func (p *pair) take(s *summary) {
-	if p.latest != nil && p.latest.run != s.run {
+	switch {
+	case p.latest == nil:
+	case p.latest.run == s.run:
+		s.first = p.latest.first
+	default:
 		p.previous = p.latest
 	}
 	p.latest = s
@@ -57,7 +63,7 @@ type stepFigures struct {
 	previousThroughput *prometheus.GaugeVec
 	pairs              map[string]*pair // by the step
 
-	requests, ended, rate, offered *prometheus.GaugeVec
+	requests, ended, first, rate, offered *prometheus.GaugeVec
 }
 
 // newStepFigures makes the gauges with what makes one of the latest step and what
@@ -73,6 +79,8 @@ func newStepFigures(latest, previous func(name, help string, more ...string) *pr
 		"Requests completed per second of the window, in the latest valid step of the run before.")
 	f.requests = latest("step_measured_requests", "Measured requests that were ok in the latest valid step: what its latencies rest on.")
 	f.ended = latest("step_end_timestamp_seconds", "When the latest valid step ended.")
+	f.first = latest("step_first_end_timestamp_seconds",
+		"When the run of the latest valid step ended its first valid one at this rate: repeats leave it as it is.")
 	f.rate = latest("step_request_rate", "The label request_rate of the latest valid step as a number, in requests per second.")
 	f.offered = latest("step_offered_requests_per_second",
 		"Requests that were intended per second of the window, in the latest valid step: chance makes it differ from the request rate.")
@@ -86,7 +94,7 @@ func (f *stepFigures) show(r *prober.StepResult, step []string) {
 	if window := r.Window.Seconds(); window > 0 {
 		f.offered.WithLabelValues(step...).Set(float64(r.Offered) / window)
 	}
-	s := &summary{run: r.RunID, throughput: r.Throughput}
+	s := &summary{run: r.RunID, first: r.EndedAt, throughput: r.Throughput}
 	if r.Latencies != nil {
 		s.latencies = *r.Latencies
 	}
@@ -97,6 +105,7 @@ func (f *stepFigures) show(r *prober.StepResult, step []string) {
 	}
 	p := f.pairs[key]
 	p.take(s)
+	f.first.WithLabelValues(step...).Set(unix(s.first))
 	showFigures(f.latest, p.latest, step)
 	if p.previous != nil {
 		showFigures(f.previous, p.previous, step)

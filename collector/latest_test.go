@@ -53,6 +53,7 @@ func TestTheLatestStepAndTheOneOfTheRunBefore(t *testing.T) {
 	has("step_time_to_first_token_seconds", figureAtRate10("p99"), 0.2)
 	has("step_measured_requests", atRate10, 40)
 	has("step_end_timestamp_seconds", atRate10, 5000)
+	has("step_first_end_timestamp_seconds", atRate10, 5000)
 	has("step_request_rate", atRate10, 10)
 	has("step_offered_requests_per_second", atRate10, 3.0/20) // 3 in 20 s
 	hasNot("step_time_per_output_token_seconds", figureAtRate10("mean"))
@@ -66,12 +67,15 @@ func TestTheLatestStepAndTheOneOfTheRunBefore(t *testing.T) {
 	p.StepEnded(stepOf("b", at.Add(time.Hour), 0, 7, prober.Broken{Promise: prober.PromiseCPU}))
 	has("step_time_to_first_token_seconds", figureAtRate10("mean"), 0.2)
 	has("step_end_timestamp_seconds", atRate10, 5060)
+	has("step_first_end_timestamp_seconds", atRate10, 5000)
 
 	p.StepEnded(stepOf("c", at.Add(2*time.Hour), 0.3, 6))
 	p.StepEnded(stepOf("c", at.Add(3*time.Hour), 0.4, 5)) // a repeat
 	has("step_time_to_first_token_seconds", figureAtRate10("mean"), 0.4)
 	has("previous_step_time_to_first_token_seconds", figureAtRate10("mean"), 0.2)
 	has("previous_step_throughput_requests_per_second", atRate10, 8)
+	has("step_end_timestamp_seconds", atRate10, 5000+3*3600)
+	has("step_first_end_timestamp_seconds", atRate10, 5000+2*3600) // it moves once a run
 
 	nothing := stepOf("d", at.Add(4*time.Hour), 0, 0)
 	nothing.Latencies = &prober.Latencies{} // no request was ok

@@ -423,7 +423,11 @@ func (p *Probe) showLatestRun(r *prober.RunResult) {
 	}
 }
 
+// showComparison shows a comparison in the place of the one before, which may have told
+// of more arms.
 func (p *Probe) showComparison(c *prober.Comparison) {
+	p.best.Reset()
+	p.ratio.Reset()
 	for _, a := range c.Arms {
 		best := 0.0
 		if c.Best != nil && *c.Best == a.Arm {

@@ -314,6 +314,32 @@ vllm_prober_step_slo_attainment_ratio{batch_size="16",gpus="8",probe="p",request
 	}
 }
 
+// What a comparison says of an arm is gone when the next one does not say it: it told
+// of fewer arms, or had too few repeats. Another probe's is not touched.
+func TestAComparisonTakesThePlaceOfTheOneBefore(t *testing.T) {
+	p, other := NewProbe(ladder()), NewProbe(ladder())
+	base, arm, third := prober.Arm{Target: "base"}, aStep().Arm, prober.Arm{Target: "third"}
+	times := func(x float64) *stats.Interval { return &stats.Interval{Value: x, Lower: x, Upper: x} }
+	first := &prober.RunResult{Comparison: &prober.Comparison{Best: &third, Arms: []prober.Compared{
+		{Arm: base}, {Arm: arm, ToBase: times(1.2)}, {Arm: third, ToBase: times(1.5)},
+	}}}
+	p.RunEnded(first)
+	other.RunEnded(first)
+	p.RunEnded(&prober.RunResult{Comparison: &prober.Comparison{Arms: []prober.Compared{{Arm: base}, {Arm: arm}}}})
+	const best = `
+# HELP vllm_prober_compare_best Whether the arm did the most beyond chance in the latest comparison.
+# TYPE vllm_prober_compare_best gauge
+vllm_prober_compare_best{batch_size="",gpus="0",probe="p",target="base"} 0
+vllm_prober_compare_best{batch_size="16",gpus="8",probe="p",target="t"} 0
+`
+	if err := testutil.CollectAndCompare(p, strings.NewReader(best), "vllm_prober_compare_best", "vllm_prober_compare_throughput_ratio"); err != nil {
+		t.Error(err)
+	}
+	if n := testutil.CollectAndCount(other, "vllm_prober_compare_throughput_ratio"); n != 6 {
+		t.Errorf("the other probe has %d ratios, want 3 of each of 2 arms", n)
+	}
+}
+
 func TestRunGauges(t *testing.T) {
 	p := NewProbe(ladder())
 	begin := time.Unix(1000, 0)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,55 @@ func TestLayOut(t *testing.T) {
 	}
 	if _, err := layOut([]section{{"odd", []line{{5, make([]panel, 5)}}}}); err == nil {
 		t.Error("five panels share 24 columns")
+	}
+}
+
+// What the gauges of the latest steps say is shown of steps that a probe still makes: a
+// rate that a search came by once has its gauges for as long as the prober runs.
+func TestRatesOfFormerSearchesAreNotShown(t *testing.T) {
+	boards, err := all()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gauge := regexp.MustCompile(`vllm_prober_(step_\w+|batch_size_in_force)`)
+	n := 0
+	for _, d := range boards {
+		for _, q := range d.queries() {
+			for _, name := range gauge.FindAllString(q.Expr, -1) {
+				n++
+				valid := " and on (probe, target, gpus, batch_size, request_rate) step:vllm_prober_end_timestamp_seconds:latest{"
+				tried := " and on (probe, target, gpus, batch_size, request_rate) increase(vllm_prober_requests_total{"
+				ofInvalid := name == "vllm_prober_step_valid" || name == "vllm_prober_step_saturated"
+				if want := map[bool]string{true: tried, false: valid}[ofInvalid]; strings.Count(q.Expr, want) < strings.Count(q.Expr, name) {
+					t.Errorf("%q of %q shows %s of all steps that there ever were: %s", q.Panel, q.Dashboard, name, q.Expr)
+				}
+			}
+		}
+	}
+	if n < 8 {
+		t.Errorf("only %d gauges of steps are shown", n)
+	}
+}
+
+// The variable of an arm is its name and what selects it and no other, of one that
+// declares no batch size, too: Prometheus leaves that label out.
+func TestTheVariableOfAnArm(t *testing.T) {
+	found := regexp.MustCompile(strings.Trim(armOfResult, "/"))
+	for result, want := range map[string][]string{
+		"{arm=\"bs16, 4×GPU, batch 16\",batch_size=\"16\",gpus=\"4\",matchers=\"batch_size=`16`,gpus=`4`,target=`bs16`\",target=\"bs16\"} 1 1800000000000": {
+			"bs16, 4×GPU, batch 16", "batch_size=`16`,gpus=`4`,target=`bs16`",
+		},
+		"{arm=\"t, 1×GPU\",gpus=\"1\",matchers=\"batch_size=``,gpus=`1`,target=`t`\",target=\"t\"} 1 1800000000000": {
+			"t, 1×GPU", "batch_size=``,gpus=`1`,target=`t`",
+		},
+	} {
+		if got := found.FindStringSubmatch(result); len(got) != 3 || !slices.Equal(got[1:], want) {
+			t.Errorf("of %s: %q, want %q", result, got, want)
+		}
+	}
+	asked := asked(armVariable("arm_a", "", "").Query.(variableQuery).Query)
+	if !strings.Contains(asked, "\"batch_size=`$3`,gpus=`$2`,target=`$1`\"") {
+		t.Errorf("asked %s", asked)
 	}
 }
 

@@ -18,10 +18,30 @@ func series(name string, matchers ...string) string {
 	return name + "{" + strings.Join(matchers, ",") + "}"
 }
 
+// stillMade are the series of a gauge of valid steps, but for steps that the probe does
+// not make any more: a search comes by other rates each time, and their gauges stay.
+func stillMade(gauge string, matchers ...string) string {
+	return series(gauge, matchers...) + " and on (probe, " + stepLabels + ") " + latestStep("end_timestamp_seconds", matchers[0])
+}
+
+// madeLately are the same of a gauge of invalid steps, too: those of steps that were
+// made within the time range.
+func madeLately(gauge string, matchers ...string) string {
+	return series(gauge, matchers...) + " and on (probe, " + stepLabels + ") " +
+		"increase(" + series("vllm_prober_requests_total", matchers[0], `phase="window"`) + "[$__range]) > 0"
+}
+
 // withArm names the arm of each series in a label.
 func withArm(expr string) string {
 	return fmt.Sprintf(`label_replace(label_replace(label_join(%s, "arm", "/", "target", "gpus", "batch_size"), `+
 		`"arm", "$1, $2×GPU, batch $3", "arm", "(.*)/(.*)/(.+)"), "arm", "$1, $2×GPU", "arm", "(.*)/(.*)/")`, expr)
+}
+
+// withMatchers writes what selects the arm of each series into a label. They have
+// backticks, for a quotation mark would end the label's value in a query_result.
+func withMatchers(expr string) string {
+	return fmt.Sprintf(`label_replace(label_join(%s, "matchers", "/", "target", "gpus", "batch_size"), `+
+		"\"matchers\", \"batch_size=`$3`,gpus=`$2`,target=`$1`\", \"matchers\", \"(.*)/(.*)/(.*)\")", expr)
 }
 
 // ofEachArm is a series of the arms with their names, and no other labels.

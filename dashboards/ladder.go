@@ -175,7 +175,7 @@ func saturation() []line {
 		return withArm(series("step:vllm_prober_"+name, append([]string{ofArms}, matchers...)...))
 	}
 	verdict := func(v string) string {
-		return maxBy(stepLabels, series("vllm_prober_step_saturated", ofArms, `verdict="`+v+`"`))
+		return maxBy(stepLabels, madeLately("vllm_prober_step_saturated", ofArms, `verdict="`+v+`"`))
 	}
 	return []line{
 		{9, []panel{
@@ -191,7 +191,7 @@ func saturation() []line {
 		}},
 		{8, []panel{
 			matrixTable("Saturated?", "short",
-				"The verdict of the latest step at each rate: yes, no, or ? where so short a step cannot tell", "arm",
+				"The verdict of the latest step at each rate of the time range: yes, no, or ? where so short a step cannot tell", "arm",
 				tabulate(withArm("2 * "+verdict("yes")+" + "+verdict("undetermined")))).
 				words(word("2", "yes", bad), word("1", "?", grey), word("0", "no", good)).to(compare),
 			matrixTable("Headroom to the capacity", "percentunit",
@@ -215,7 +215,7 @@ func saturation() []line {
 // gpusOfSteps are what the GPUs of an arm took and did in the window of each step.
 func gpusOfSteps() []line {
 	ofGPU := func(name string) string {
-		return withArm(maxBy(stepLabels, series("vllm_prober_step_gpu_"+name, ofArms)))
+		return withArm(maxBy(stepLabels, stillMade("vllm_prober_step_gpu_"+name, ofArms)))
 	}
 	return []line{
 		{8, []panel{
@@ -236,7 +236,7 @@ func gpusOfSteps() []line {
 					field: "reason",
 					title: "held down by",
 				}},
-				tabulate(withArm(maxBy(stepLabels+", reason", series("vllm_prober_step_gpu_throttled", ofArms))+" == 1")).
+				tabulate(withArm(maxBy(stepLabels+", reason", stillMade("vllm_prober_step_gpu_throttled", ofArms))+" == 1")).
 					maybe("nothing held them down")).empty("no clock was held down").to(replicas),
 		}},
 	}
@@ -244,21 +244,21 @@ func gpusOfSteps() []line {
 
 func belief() []line {
 	return []line{{8, []panel{
-		table("Steps that cannot be believed", "The promises that the latest step at a rate did not keep; its latencies and its throughput "+
-			"are withheld",
+		table("Steps that cannot be believed", "The promises that the latest step at a rate did not keep, if it was made within the time "+
+			"range; its latencies and its throughput are withheld",
 			[]column{{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "reason", title: "not kept"}},
-			tabulate(withArm(maxBy(stepLabels+", reason", series("vllm_prober_step_valid", ofArms))+" == 0")).
+			tabulate(withArm(maxBy(stepLabels+", reason", madeLately("vllm_prober_step_valid", ofArms))+" == 0")).
 				maybe("there is none where all steps are valid")).empty("all steps are valid").to(replicas),
 		table("Batch size in force", "Whether the declared batch size is what the replicas run with, and whether it made a difference",
 			[]column{{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "verdict", title: "verdict"}},
-			tabulate(withArm(maxBy(stepLabels+", verdict", series("vllm_prober_batch_size_in_force", ofArms))+" == 1")),
+			tabulate(withArm(maxBy(stepLabels+", verdict", stillMade("vllm_prober_batch_size_in_force", ofArms))+" == 1")),
 		).to(replicas),
 		table("Load of others", "Whether the replicas did work for others during the latest step at a rate, which took slots and time from "+
 			"the measured requests",
 			[]column{
 				{field: "request_rate", title: "offered", unit: "reqps"}, {field: "arm", title: "arm"}, {field: "verdict", title: "verdict"},
 			},
-			tabulate(withArm(maxBy(stepLabels+", verdict", series("vllm_prober_step_reconciliation", ofArms))+" == 1")),
+			tabulate(withArm(maxBy(stepLabels+", verdict", stillMade("vllm_prober_step_reconciliation", ofArms))+" == 1")),
 		).to(replicas),
 	}}}
 }

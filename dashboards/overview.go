@@ -196,15 +196,15 @@ func runs() []line {
 				ask(maxBy("probe", "vllm_prober_run_active"), "{{probe}}")).to(ladder),
 		}},
 		{7, []panel{
-			table("Steps that cannot be believed", "The promises that the latest step of a probe at a rate did not keep; its latencies and "+
-				"its throughput are withheld",
+			table("Steps that cannot be believed", "The promises that the latest step of a probe at a rate did not keep, if it was made within "+
+				"the time range; its latencies and its throughput are withheld",
 				[]column{
 					{field: "probe", title: "probe"},
 					{field: "arm", title: "arm"},
 					{field: "request_rate", title: "offered", unit: "reqps"},
 					{field: "reason", title: "not kept"},
 				},
-				tabulate(withArm(maxBy("probe, "+stepLabels+", reason", series("vllm_prober_step_valid",
+				tabulate(withArm(maxBy("probe, "+stepLabels+", reason", madeLately("vllm_prober_step_valid",
 					`target=~"$target"`))+" == 0")).maybe(allIsWell)).
 				empty("all steps are valid").to(ladder),
 			timeSeries("Load that the prober makes", "reqps", "The request rate that each probe offers at the moment",

@@ -79,10 +79,11 @@ func ofTheReplicas() []line {
 }
 
 // gpu is an expression by uuid with the GPU's index, its name and the end of its
-// UUID as labels.
+// UUID as labels. Two exporters may see one GPU under different indices, of which one
+// is taken.
 func gpu(expr string) string {
-	return `label_replace((` + expr + `) * on (uuid) group_left (index, name) ` +
-		maxBy("uuid, index, name", series("vllm_prober_gpu_info", ofGPUs)) + `, "short", "$1", "uuid", ".*-(.+)")`
+	return `label_replace((` + expr + `) * on (uuid) group_left (index, name) topk by (uuid) (1, ` +
+		maxBy("uuid, index, name", series("vllm_prober_gpu_info", ofGPUs)) + `), "short", "$1", "uuid", ".*-(.+)")`
 }
 
 // gpuValue is a gauge of the GPUs with their names.
@@ -144,10 +145,10 @@ func gpusAtWork() []line {
 			timeSeries("PCIe", "Bps", "Bytes sent, and dashed received, over PCIe",
 				ask(gpuRate("pcie_transmitted_bytes_total"), "sent "+nameOfGPU),
 				ask(gpuRate("pcie_received_bytes_total"), "received "+nameOfGPU)).fromZero().styled(dashed("B")...).to(ladder),
-			timeSeries("Energy by target", "watt", "What the GPUs that serve each target used, by their energy counters",
+			timeSeries("Energy by target", "watt", "What the GPUs that serve each target used, by their energy counters: each once, "+
+				"however many of its replicas share it",
 				ask(sumBy("target", maxBy("uuid", "rate("+series("vllm_prober_gpu_energy_joules_total", ofGPUs)+"[$__rate_interval])")+
-					" * on (uuid) group_right () "+maxBy("uuid, target, replica", series("vllm_prober_replica_gpu_info", ofGPUs,
-					ofReplicas))), "{{target}}")).fromZero().to(ladder),
+					" * on (uuid) group_right () "+maxBy("uuid, target", series("vllm_prober_replica_gpu_info", ofGPUs, ofReplicas))), "{{target}}")).fromZero().to(ladder),
 		}},
 	}
 }

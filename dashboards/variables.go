@@ -9,9 +9,10 @@ const (
 	naturallyDown     = 8
 
 	// The part of a query_result that is a label's value, and of an arm's that is
-	// its name and the matchers that select it. Prometheus sorts labels by name.
+	// its name and the matchers that select it. Prometheus sorts labels by name, and
+	// leaves out those that are empty, as the batch size of an arm that declares none.
 	probeOfResult = `/probe="([^"]*)"/`
-	armOfResult   = `/arm="(?<text>[^"]*)",(?<value>batch_size="[^"]*",gpus="[^"]*",target="[^"]*")/`
+	armOfResult   = `/arm="(?<text>[^"]*)".*,matchers="(?<value>[^"]*)"/`
 )
 
 func datasourceVariable() variable {
@@ -63,7 +64,7 @@ func gpusVariable() variable {
 // it: ${name:raw} within braces.
 func armVariable(name, label, description string) variable {
 	v := queryVariable(name, label, description,
-		`query_result(`+withArm(`group by (target, gpus, batch_size) (vllm_prober_offered_request_rate{probe="$probe"})`)+`)`)
+		`query_result(`+withMatchers(withArm(`group by (target, gpus, batch_size) (vllm_prober_offered_request_rate{probe="$probe"})`))+`)`)
 	v.Regex = armOfResult
 	return v
 }

@@ -67,19 +67,26 @@ const (
 )
 
 // meter reads the GPUs of the step's arm beside the step, until end is called. That
-// waits for a last reading, for as long as one may take.
-func (s *stepRun) meter(ctx context.Context) (end func() []GPUReading) {
+// waits for a last reading, for as long as one may take. Its error is why the latest
+// reading failed of those that did, while the step went on.
+func (s *stepRun) meter(ctx context.Context) (end func() ([]GPUReading, error)) {
 	if s.readGPUs == nil {
-		return func() []GPUReading { return nil }
+		return func() ([]GPUReading, error) { return nil, nil }
 	}
 	ctx, cut := context.WithCancel(ctx)
 	place := s.arm.place()
-	var all []GPUReading
+	var (
+		all    []GPUReading
+		failed error
+	)
 	read := func() (ok bool) {
 		limited, done := context.WithTimeout(ctx, gpuLimit)
 		defer done()
 		readings, err := s.readGPUs(limited, place)
 		all = append(all, readings...)
+		if err != nil && ctx.Err() == nil {
+			failed = err
+		}
 		return err == nil
 	}
 	stop, ended := make(chan struct{}), make(chan struct{})
@@ -100,12 +107,29 @@ func (s *stepRun) meter(ctx context.Context) (end func() []GPUReading) {
 			}
 		}
 	}()
-	return func() []GPUReading {
+	return func() ([]GPUReading, error) {
 		close(stop)
 		defer time.AfterFunc(gpuLimit, cut).Stop()
 		<-ended
 		cut()
-		return all
+		return all, failed
+	}
+}
+
+// reportGPUs logs why a step's GPUs were not read, when that is another reason than
+// before: what is so for good is said once, and not with each step.
+func (p *Prober) reportGPUs(r *StepResult, failed error) {
+	why := ""
+	if failed != nil {
+		why = failed.Error()
+	}
+	if why == p.unread[r.Arm] {
+		return
+	}
+	p.unread[r.Arm] = why
+	if failed != nil {
+		p.o.Logger.Info("the GPUs could not be read, what they took may not be known", "probe", r.Probe, "run", r.RunID,
+			"target", r.Arm.Target, "gpus", r.Arm.GPUs, "err", failed)
 	}
 }
 

@@ -1,6 +1,7 @@
 package prober_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -52,6 +53,7 @@ type world struct {
 	readGPUs prober.ReadGPUs
 	// discovery is what knows the target's replicas where the target lists none.
 	discovery prober.Discovery
+	logger    *slog.Logger // may be nil
 	// during runs within the bubble beside the run.
 	during func(p *prober.Prober)
 }
@@ -94,7 +96,7 @@ func (w *world) run(t *testing.T) (result *prober.RunResult, err error) {
 			go func() { _ = s.Serve(l) }()
 		}
 		p, perr := prober.New(w.cfg, *w.probe(), prober.Options{
-			Observer: w.recorder, Logger: discard(), Synthetic: true,
+			Observer: w.recorder, Logger: cmp.Or(w.logger, discard()), Synthetic: true,
 			Dial: networkDialer(network), Prepare: w.prepare, Watcher: w.watcher, Before: w.before, Discovery: w.discovery, ReadGPUs: w.readGPUs,
 		})
 		if perr != nil {

@@ -3,7 +3,10 @@ package prober_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,5 +111,33 @@ func TestUnknownGPUsAreAbsent(t *testing.T) {
 	r := onlyStep(t, meteredWorld(func(context.Context, prober.Place) ([]prober.GPUReading, error) { return nil, errors.New("unknown") }))
 	if r.GPU != nil {
 		t.Errorf("%+v", r.GPU)
+	}
+}
+
+// The log says why GPUs were not read once, and again when that has changed.
+func TestTheLogSaysWhyGPUsWereNotRead(t *testing.T) {
+	const unknown, hangs = "it is not known which GPUs serve http://replica-a", "the driver hangs"
+	why := []string{unknown, unknown, hangs, "", unknown, unknown}
+	var w *world
+	w = meteredWorld(func(context.Context, prober.Place) ([]prober.GPUReading, error) {
+		if why := why[len(w.steps)]; why != "" {
+			return nil, errors.New(why)
+		}
+		return []prober.GPUReading{{UUID: "GPU-a", At: time.Now()}}, nil
+	})
+	w.probe().Ladder = config.Ladder{Rates: []float64{1, 2, 3, 4, 5, 6}, Window: 5 * time.Second, Drain: 5 * time.Second, Repeats: 1}
+	var log strings.Builder
+	w.logger = slog.New(slog.NewTextHandler(&log, nil))
+	if _, err := w.run(t); err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for line := range strings.Lines(log.String()) {
+		if _, err, found := strings.Cut(line, "the GPUs could not be read, what they took may not be known"); found {
+			said = append(said, line[strings.Index(line, "level="):][:len("level=INFO")]+" "+strings.Trim(err[strings.Index(err, "err=")+4:], "\"\n"))
+		}
+	}
+	if want := []string{"level=INFO " + unknown, "level=INFO " + hangs, "level=INFO " + unknown}; !slices.Equal(said, want) {
+		t.Errorf("the log says %q, want %q, in\n%s", said, want, log.String())
 	}
 }

@@ -21,6 +21,8 @@ type Prober struct {
 	made *arm
 	// answers are the latest of the searches for each arm.
 	answers map[Arm]Answer
+	// unread is why an arm's GPUs were not read, as it was logged last.
+	unread map[Arm]string
 
 	soft context.Context
 	stop context.CancelFunc
@@ -57,7 +59,7 @@ type Options struct {
 // New makes a Prober for one of cfg's probes.
 func New(cfg *config.Config, probe config.Probe, o Options) (*Prober, error) {
 	probe.Ladder = probe.Steps()
-	p := &Prober{probe: probe, o: o, answers: map[Arm]Answer{}, beat: heartbeat{pulses: map[int]Pulse{}}}
+	p := &Prober{probe: probe, o: o, answers: map[Arm]Answer{}, unread: map[Arm]string{}, beat: heartbeat{pulses: map[int]Pulse{}}}
 	p.soft, p.stop = context.WithCancel(context.Background())
 	clients := map[string]*client{}
 	for _, a := range probe.Arms {
@@ -235,6 +237,7 @@ func (p *Prober) makeStep(ctx context.Context, result *RunResult, next planned, 
 	}
 	r := s.run(ctx, p.underway.soft)
 	p.report(r)
+	p.reportGPUs(r, s.unread)
 	p.o.Observer.StepEnded(r)
 	if r.Guard != nil {
 		p.tripped(r.Guard)

@@ -52,6 +52,7 @@ type stepRun struct {
 	loads    []Load // by replica
 	watched  watched
 	metered  []GPUReading
+	unread   error // why GPUs were not read
 }
 
 // flight is a request in flight.
@@ -118,7 +119,7 @@ func (s *stepRun) run(hard, soft context.Context) *StepResult {
 	cut(errAborted)
 	delay := delayP99()
 	var last sync.WaitGroup
-	last.Go(func() { s.metered = endMeter() })
+	last.Go(func() { s.metered, s.unread = endMeter() })
 	endWatch()
 	last.Wait()
 	return s.result(interrupted, delay)

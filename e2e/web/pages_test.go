@@ -48,6 +48,30 @@ func TestLiveProgress(t *testing.T) {
 		!/`+s.run+`/.test(document.querySelector("#h-verdicts + div tbody a").href)`)
 }
 
+// The page of a run is kept up to date until the run has ended, and then asks no more.
+func TestARunThatEnds(t *testing.T) {
+	s := newSite(t)
+	b := open(t, s)
+	b.do(t, chromedp.Navigate(s.url+"/"))
+	b.until(t, "a run is under way", `document.querySelector("#now .bar a") !== null`)
+	b.do(t, chromedp.Navigate(eval[string](t, b, `document.querySelector("#now .bar a").href`)))
+	b.do(t, chromedp.Evaluate[chromedp.Void](`
+		window.asked = 0;
+		const before = window.fetch;
+		window.fetch = (...what) => { asked++; return before(...what); };
+		undefined`))
+	b.until(t, "the page asks", `asked >= 3`)
+	b.until(t, "the run has ended", `document.getElementById("now") === null`)
+	if !eval[bool](t, b, `document.querySelectorAll("h2").length > 3 && /success/.test(document.getElementById("main").innerText)`) {
+		t.Error("the page does not show how the run has ended")
+	}
+	asked := eval[int](t, b, `asked`)
+	b.do(t, chromedp.Sleep(4*time.Second))
+	if n := eval[int](t, b, `asked`) - asked; n != 0 {
+		t.Errorf("after the run's end the page asked %d times within 4 s", n)
+	}
+}
+
 // A click on a heading sorts by it, another one the other way round, and so does the
 // keyboard.
 func TestSorting(t *testing.T) {

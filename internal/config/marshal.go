@@ -1,12 +1,23 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
+
+// YAML is the configuration as a file would hold it, with all defaults said and secrets
+// as <secret>.
+func (c *Config) YAML() ([]byte, error) {
+	text, err := yaml.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("writing the configuration: %w", err)
+	}
+	return text, nil
+}
 
 // MarshalYAML gives a fixed length as a plain number.
 func (l Length) MarshalYAML() (any, error) {

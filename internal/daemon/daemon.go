@@ -57,11 +57,17 @@ type Daemon struct {
 	hard context.Context
 	cut  context.CancelFunc
 
+	// applying is held while a configuration is put into force: for as long as disks
+	// and discovery take.
+	applying sync.Mutex
+	closed   bool
+
+	// mu is held for a moment at a time. What it guards is written with applying, too,
+	// so that either is enough to read it.
 	mu     sync.Mutex
 	cfg    *config.Config
 	probes map[string]*probe
 	wait   sync.WaitGroup
-	closed bool
 }
 
 // definition is all that makes a probe what it is: while it stays the same, the
@@ -116,8 +122,8 @@ func (d *Daemon) Reload() error {
 // Probes that did not change are not touched; a run of one that did is stopped.
 func (d *Daemon) Apply(cfg *config.Config) (err error) {
 	defer func() { d.reloaded(err) }()
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.applying.Lock()
+	defer d.applying.Unlock()
 	if d.closed {
 		return errors.New("the daemon is shutting down")
 	}
@@ -136,6 +142,15 @@ func (d *Daemon) Apply(cfg *config.Config) (err error) {
 		}
 	}
 	discover()
+	d.replace(cfg, next)
+	d.o.Logger.Info("configuration in force", "targets", len(cfg.Targets), "probes", len(cfg.Probes))
+	return nil
+}
+
+// replace puts probes in the place of those that there are.
+func (d *Daemon) replace(cfg *config.Config, next map[string]*probe) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for name, old := range d.probes {
 		if next[name] != old {
 			old.stop()
@@ -143,7 +158,8 @@ func (d *Daemon) Apply(cfg *config.Config) (err error) {
 		}
 	}
 	for name, p := range next {
-		if d.probes[name] != p {
+		if old := d.probes[name]; old != p {
+			p.follow(old)
 			d.page.Add(p.metrics)
 			d.wait.Go(p.goOn)
 		}
@@ -151,8 +167,6 @@ func (d *Daemon) Apply(cfg *config.Config) (err error) {
 	d.cfg, d.probes = cfg, next
 	d.board.Set(shown(cfg, next))
 	d.metrics.SetConfig(cfg)
-	d.o.Logger.Info("configuration in force", "targets", len(cfg.Targets), "probes", len(cfg.Probes))
-	return nil
 }
 
 // shown is what the board is to show of probes, in the order of the configuration.
@@ -207,8 +221,8 @@ func (d *Daemon) found(targets []config.Target) []config.Target {
 
 // replicasChanged lets the collector of replicas ask those that were discovered.
 func (d *Daemon) replicasChanged() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.applying.Lock()
+	defer d.applying.Unlock()
 	if d.o.Replicas == nil || d.cfg == nil || d.closed {
 		return
 	}
@@ -237,12 +251,12 @@ func (d *Daemon) targets() []config.Target {
 // Shutdown ends all runs: no more requests are sent, and those in flight may
 // end until ctx does; then they are cut. It returns when all is over.
 func (d *Daemon) Shutdown(ctx context.Context) {
-	d.mu.Lock()
+	d.applying.Lock()
 	d.closed = true
 	for _, p := range d.probes {
 		p.stop()
 	}
-	d.mu.Unlock()
+	d.applying.Unlock()
 	defer context.AfterFunc(ctx, d.cut)()
 	d.wait.Wait()
 	d.discovery.Stop()

@@ -2,9 +2,19 @@ package daemon
 
 import (
 	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vllm_prober/internal/config"
+	"vllm_prober/internal/results"
 )
 
 // Runs begin on the grid of their interval, however long each takes.
@@ -83,4 +93,78 @@ func TestNoReloadDuringShutdown(t *testing.T) {
 			t.Error("a daemon that has shut down took a configuration")
 		}
 	})
+}
+
+// stalling is a handler of logs that stops at a message until it is told to go on.
+type stalling struct {
+	slog.Handler
+	at             string
+	reached, going chan struct{}
+}
+
+func (s stalling) Handle(_ context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, s.at) {
+		s.reached <- struct{}{}
+		<-s.going
+	}
+	return nil
+}
+
+func (s stalling) Enabled(context.Context, slog.Level) bool { return true }
+func (s stalling) WithAttrs([]slog.Attr) slog.Handler       { return s }
+
+// While a reload waits for the disk, the pages are there, and a probe that is paused
+// then stays so. Here the records cannot be read, and the log says so only after a while.
+func TestAReloadThatWaitsHoldsUpNobody(t *testing.T) {
+	folder := t.TempDir()
+	store, err := results.Open(folder, results.Retention{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	log := stalling{slog.DiscardHandler, "the latest results of a probe are not restored", make(chan struct{}), make(chan struct{})}
+	p := planned("p", "t", "0 12 * * *", 25*time.Second)
+	d := New(Options{Registry: prometheus.NewRegistry(), Logger: slog.New(log), Records: store, Lifecycle: true})
+	defer d.Shutdown(t.Context())
+	apply := func(cfg *config.Config, meanwhile func()) {
+		t.Helper()
+		applied := make(chan error)
+		go func() { applied <- d.Apply(cfg) }()
+		<-log.reached
+		meanwhile()
+		log.going <- struct{}{}
+		if err := <-applied; err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(withProbes(p), func() {})
+	p.Ladder.Rates = []float64{0.3}
+	apply(withProbes(p), func() {
+		answered := make(chan int)
+		for _, q := range []*http.Request{
+			httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRequest(http.MethodGet, "/config", nil),
+			httptest.NewRequest(http.MethodPost, "/-/pause?probe=p", nil),
+		} {
+			go func() {
+				w := httptest.NewRecorder()
+				d.Handler().ServeHTTP(w, q)
+				answered <- w.Code
+			}()
+			select {
+			case code := <-answered:
+				if code != http.StatusOK {
+					t.Errorf("%s: status %d", q.URL, code)
+				}
+			case <-time.After(time.Minute):
+				log.going <- struct{}{}
+				t.Fatalf("%s waits for the reload", q.URL)
+			}
+		}
+	})
+	if !d.probes["p"].isPaused() {
+		t.Error("what was said during the reload is forgotten")
+	}
 }

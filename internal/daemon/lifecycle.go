@@ -17,8 +17,10 @@ type answer struct {
 
 // addLifecycle adds the endpoints that change what the daemon does. Where they are
 // not enabled they say so; to read the file again is no more than its owner wants,
-// and always is.
+// and always is. None of them is for the pages of other sites, which a browser would
+// let ask in the name of whoever looks at them.
 func (d *Daemon) addLifecycle(mux *http.ServeMux) {
+	sameSite := http.NewCrossOriginProtection()
 	for path, act := range map[string]func(probe string) answer{
 		"reload": d.reload, "run": d.runNow, "pause": d.pause, "resume": d.resume, "abort": d.abort,
 	} {
@@ -28,12 +30,12 @@ func (d *Daemon) addLifecycle(mux *http.ServeMux) {
 			}
 		}
 		for _, method := range []string{http.MethodPost, http.MethodPut} {
-			mux.HandleFunc(method+" /-/"+path, func(w http.ResponseWriter, q *http.Request) {
+			mux.Handle(method+" /-/"+path, sameSite.Handler(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 				said := act(q.URL.Query().Get("probe"))
 				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 				w.WriteHeader(said.status)
 				fmt.Fprintln(w, said.text)
-			})
+			})))
 		}
 	}
 }

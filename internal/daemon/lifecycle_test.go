@@ -37,6 +37,32 @@ func TestLifecycleEndpointsNameWhatThereIs(t *testing.T) {
 	})
 }
 
+// A page of another site can ask for nothing, in whichever way its browser says where
+// it is; curl and the daemon's own site can.
+func TestLifecycleIsNotForOtherSites(t *testing.T) {
+	inBubbleFrom(t, time.Time{}, withLifecycle, withProbes(planned("p", "t", "0 12 * * *", 25*time.Second)), func(b *bubble) {
+		for _, path := range []string{"reload", "run?probe=p", "abort?probe=p", "pause", "resume"} {
+			for _, c := range []struct {
+				header, value string
+				refused       bool
+			}{
+				{"Sec-Fetch-Site", "cross-site", true}, {"Sec-Fetch-Site", "same-site", true}, {"Origin", "http://elsewhere.example", true},
+				{"Sec-Fetch-Site", "same-origin", false}, {"Origin", "http://example.com", false}, {"User-Agent", "curl/8.0", false},
+			} {
+				for _, method := range []string{http.MethodPost, http.MethodPut} {
+					w, q := httptest.NewRecorder(), httptest.NewRequest(method, "/-/"+path, nil) // to example.com
+					q.Header.Set(c.header, c.value)
+					b.Handler().ServeHTTP(w, q)
+					if (w.Code == http.StatusForbidden) != c.refused {
+						t.Errorf("%s /-/%s with %s %s: status %d: %s", method, path, c.header, c.value, w.Code, w.Body)
+					}
+					synctest.Wait()
+				}
+			}
+		}
+	})
+}
+
 // A run can be asked for at any time. It waits for its turn, and leaves the
 // schedule's grid as it is.
 func TestRunNow(t *testing.T) {

@@ -102,24 +102,26 @@ func (d *Daemon) newProbe(cfg *config.Config, definition definition, old *probe)
 		p.prober.Remember(r)
 	}
 	p.live.Restore(runs)
-	d.inherit(p, old)
+	if p.account != nil && !old.hasAccount() {
+		now := time.Now()
+		p.account.Spend(now, d.spentToday(p, now))
+	}
 	p.ctx, p.cancel = context.WithCancel(d.hard)
 	return p, nil
 }
 
-// inherit lets a probe go on with what is spent of the day's budget and, where it
-// takes another one's place, whether that is paused: whoever paused it has not said
-// otherwise.
-func (d *Daemon) inherit(p, old *probe) {
-	if old != nil {
-		p.setPaused(old.isPaused())
+// hasAccount says whether a probe knows what is spent of the day's budget.
+func (p *probe) hasAccount() bool { return p != nil && p.account != nil }
+
+// follow lets a probe that takes another one's place go on with what that has spent of
+// the day's budget, and paused if that is: whoever paused it has not said otherwise.
+func (p *probe) follow(old *probe) {
+	if old == nil {
+		return
 	}
-	switch now := time.Now(); {
-	case p.account == nil:
-	case old != nil && old.account != nil:
+	p.setPaused(old.isPaused())
+	if now := time.Now(); p.account != nil && old.hasAccount() {
 		p.account.Spend(now, old.account.Spent(now))
-	default:
-		p.account.Spend(now, d.spentToday(p, now))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.yaml.in/yaml/v3"
 
 	"vllm_prober/internal/web"
 )
@@ -30,13 +29,14 @@ func text(s string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s) }
 }
 
-// showConfig writes the configuration in force; its secrets marshal as <secret>.
+// showConfig writes the configuration in force.
 func (d *Daemon) showConfig(w http.ResponseWriter, _ *http.Request) {
-	shown, err := yaml.Marshal(d.inForce())
+	shown, err := d.inForce().YAML()
 	if err != nil {
-		http.Error(w, "writing the configuration: "+err.Error(), http.StatusInternalServerError)
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write(shown) // the client may be gone
+	w.Header().Set("X-Content-Type-Options", "nosniff") // it is no page, whatever its texts look like
+	_, _ = w.Write(shown)                               // the client may be gone
 }

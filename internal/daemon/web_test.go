@@ -88,8 +88,8 @@ func TestHandler(t *testing.T) {
 		} {
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-			if w.Code != http.StatusOK || w.Header().Get("Content-Type") != kind {
-				t.Errorf("%s: status %d, %s", path, w.Code, w.Header().Get("Content-Type"))
+			if h := w.Header(); w.Code != http.StatusOK || h.Get("Content-Type") != kind || h.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s: status %d, %v", path, w.Code, h)
 			}
 		}
 		w := httptest.NewRecorder()

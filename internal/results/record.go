@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/version"
-	"go.yaml.in/yaml/v3"
 
 	"vllm_prober/internal/config"
 	"vllm_prober/prober"
@@ -134,9 +133,9 @@ func Configuration(cfg *config.Config, probe config.Probe) (string, error) {
 		}
 	}
 	one.Targets = cfg.TargetsOf(one.Probes...)
-	text, err := yaml.Marshal(one)
+	text, err := one.YAML()
 	if err != nil {
-		return "", fmt.Errorf("writing the configuration of probe %q for its records: %w", probe.Name, err)
+		return "", fmt.Errorf("probe %q, for its records: %w", probe.Name, err)
 	}
 	return string(text), nil
 }

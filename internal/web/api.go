@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/version"
-	"go.yaml.in/yaml/v3"
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/live"
@@ -113,15 +113,21 @@ func fail(w http.ResponseWriter, err error) {
 	write(w, said.status, response{Status: "error", ErrorType: said.kind, Error: said.Error()})
 }
 
+// write writes an answer, all of it or an error.
 func write(w http.ResponseWriter, status int, r response) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // it is no HTML, and <secret> is to be read as it is
-	_ = e.Encode(r)        //nolint:errchkjson // the client may be gone
+	if err := e.Encode(r); err != nil && r.Data != nil {
+		fail(w, fmt.Errorf("writing the answer: %w", err))
+		return
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the client may be gone
 }
 
 // probeAnswer is a probe with its schedule and state.
@@ -228,11 +234,11 @@ type progressAnswer struct {
 // a second, for all of them.
 func (a *api) answerNow(*http.Request) (any, error) {
 	return a.now.get(time.Second/2, func() any {
-		now, all := time.Now().UTC(), []progressAnswer{}
+		version, now, all := a.board.Version(), time.Now().UTC(), []progressAnswer{}
 		for _, p := range a.board.Probes() {
 			all = append(all, progressAnswer{p.Name(), p.State().Activity, p.Progress(now)})
 		}
-		return map[string]any{"at": now, "version": a.board.Version(), "probes": all}
+		return map[string]any{"at": now, "version": version, "probes": all}
 	}), nil
 }
 
@@ -323,9 +329,9 @@ func (a *api) answerLog(q *http.Request) (any, error) {
 }
 
 func (a *api) answerConfig(*http.Request) (any, error) {
-	text, err := yaml.Marshal(a.config())
+	text, err := a.config().YAML()
 	if err != nil {
-		return nil, fmt.Errorf("writing the configuration: %w", err)
+		return nil, err
 	}
 	return map[string]any{"yaml": string(text)}, nil
 }

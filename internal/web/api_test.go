@@ -2,7 +2,9 @@ package web
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +14,19 @@ import (
 	"vllm_prober/internal/live"
 	"vllm_prober/prober"
 )
+
+// An answer that cannot be written is an error and says so.
+func TestAnAnswerThatCannotBeWritten(t *testing.T) {
+	w := httptest.NewRecorder()
+	write(w, http.StatusOK, response{Status: "success", Data: map[string]any{"a": 1, "rate": math.NaN()}})
+	var said response
+	if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil {
+		t.Fatalf("%v in %s", err, w.Body)
+	}
+	if w.Code != http.StatusInternalServerError || said.Status != "error" || said.ErrorType != internal || said.Data != nil || !strings.Contains(said.Error, "NaN") {
+		t.Errorf("status %d: %+v", w.Code, said)
+	}
+}
 
 // Every answer as it is documented, with the times of a bubble.
 func TestAnswers(t *testing.T) {

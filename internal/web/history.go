@@ -48,6 +48,7 @@ func (p *pages) history(probe, before string, size int) (*history, error) {
 
 // list shows the runs of all probes, or of one.
 func (p *pages) list(w http.ResponseWriter, q *http.Request) error {
+	board := p.board.Version()
 	probe, before, size, err := paging(q)
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func (p *pages) list(w http.ResponseWriter, q *http.Request) error {
 	if probe != "" {
 		title += " of " + probe
 	}
-	return p.show(w, q, http.StatusOK, "runs", title, "runs", h)
+	return p.show(w, q, board, http.StatusOK, "runs", title, "runs", h)
 }
 
 // probeView is a probe's page.
@@ -85,7 +86,7 @@ var ofProbe = []string{"Throughput", "Latency", "Arms side by side"}
 const charted = 100
 
 func (p *pages) probe(w http.ResponseWriter, q *http.Request) error {
-	on := p.board.Probe(q.PathValue("probe"))
+	board, on := p.board.Version(), p.board.Probe(q.PathValue("probe"))
 	var c *config.Probe
 	for _, each := range p.config().Probes {
 		if each.Name == q.PathValue("probe") {
@@ -121,5 +122,5 @@ func (p *pages) probe(w http.ResponseWriter, q *http.Request) error {
 			return err
 		}
 	}
-	return p.show(w, q, http.StatusOK, "probe", "Probe "+c.Name, c.Name, v)
+	return p.show(w, q, board, http.StatusOK, "probe", "Probe "+c.Name, c.Name, v)
 }

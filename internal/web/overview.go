@@ -34,7 +34,7 @@ type skipped struct {
 }
 
 func (p *pages) overview(w http.ResponseWriter, q *http.Request) error {
-	now := time.Now()
+	board, now := p.board.Version(), time.Now()
 	v := overviewView{Live: "now", Kept: p.runs.records != nil}
 	for _, c := range p.config().Probes {
 		on := p.board.Probe(c.Name)
@@ -47,7 +47,7 @@ func (p *pages) overview(w http.ResponseWriter, q *http.Request) error {
 			v.Verdicts = append(v.Verdicts, verdictsOf(run)...)
 		}
 	}
-	return p.show(w, q, http.StatusOK, "overview", "Overview", "overview", v)
+	return p.show(w, q, board, http.StatusOK, "overview", "Overview", "overview", v)
 }
 
 func scheduleOf(c config.Probe, on *live.Probe) scheduleRow {
@@ -62,7 +62,7 @@ func scheduleOf(c config.Probe, on *live.Probe) scheduleRow {
 // now is the live part alone, of all probes or of one, for the script to put into the
 // page that shows it.
 func (p *pages) now(w http.ResponseWriter, q *http.Request) error {
-	probes := p.board.Probes()
+	board, probes := p.board.Version(), p.board.Probes()
 	if name := q.URL.Query().Get("probe"); name != "" {
 		one := p.board.Probe(name)
 		if one == nil {
@@ -78,7 +78,7 @@ func (p *pages) now(w http.ResponseWriter, q *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	// The page that shows it is at another depth; the script leaves links as they are.
 	return p.execute(w, http.StatusOK, "now", map[string]any{
-		"Board": p.board.Version(), "Now": views, "Root": root(q.URL.Query().Get("depth")),
+		"Board": board, "Now": views, "Root": root(q.URL.Query().Get("depth")),
 	})
 }
 

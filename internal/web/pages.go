@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/version"
-	"go.yaml.in/yaml/v3"
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/config"
@@ -78,7 +77,8 @@ type frame struct {
 	// Title is the page's own; Here is where it belongs in the navigation.
 	Title, Here string
 	Version     string
-	// Board is the version of the board that the page shows.
+	// Board is the version of the board that the page shows at the least: it is read
+	// before all else, so that what changes meanwhile is a reason to look again.
 	Board uint64
 	// Tags are those of the files beside the page.
 	Style, Script string
@@ -126,14 +126,14 @@ func refusePage(w http.ResponseWriter) {
 	http.Error(w, tooMany, http.StatusServiceUnavailable)
 }
 
-// show writes a page.
-func (p *pages) show(w http.ResponseWriter, q *http.Request, status int, name, title, here string, view any) error {
+// show writes a page of a version of the board.
+func (p *pages) show(w http.ResponseWriter, q *http.Request, board uint64, status int, name, title, here string, view any) error {
 	root := strings.Repeat("../", strings.Count(q.URL.Path, "/")-1)
 	if root == "" {
 		root = "./"
 	}
 	return p.execute(w, status, name, frame{
-		Root: root, Title: title, Here: here, Version: version.Version, Board: p.board.Version(),
+		Root: root, Title: title, Here: here, Version: version.Version, Board: board,
 		Style: p.files["style.css"].tag, Script: p.files["live.js"].tag, View: view,
 		Live: name == "overview" || name == "probe",
 	})
@@ -159,7 +159,7 @@ func (p *pages) fail(w http.ResponseWriter, q *http.Request, err error) {
 	} else if errors.Is(err, errNoRun) || errors.Is(err, errNoPage) {
 		status = http.StatusNotFound
 	}
-	if err := p.show(w, q, status, "error", http.StatusText(status), "", err.Error()); err != nil {
+	if err := p.show(w, q, p.board.Version(), status, "error", http.StatusText(status), "", err.Error()); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
@@ -181,9 +181,10 @@ func (p *pages) file(w http.ResponseWriter, q *http.Request) error {
 
 // configuration shows the configuration in force; its secrets marshal as <secret>.
 func (p *pages) configuration(w http.ResponseWriter, q *http.Request) error {
-	text, err := yaml.Marshal(p.config())
+	board := p.board.Version()
+	text, err := p.config().YAML()
 	if err != nil {
-		return fmt.Errorf("writing the configuration: %w", err)
+		return err
 	}
-	return p.show(w, q, http.StatusOK, "configuration", "Configuration", "configuration", string(text))
+	return p.show(w, q, board, http.StatusOK, "configuration", "Configuration", "configuration", string(text))
 }

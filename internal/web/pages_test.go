@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"vllm_prober/internal/config"
 	"vllm_prober/internal/golden"
 	"vllm_prober/internal/live"
 	"vllm_prober/internal/results"
@@ -335,6 +336,49 @@ func TestTimes(t *testing.T) {
 			t.Errorf("no time is %s", got)
 		}
 	})
+}
+
+// What changes while a page is made is not yet what it shows: its version is the one
+// from before, so that the script looks again.
+func TestAPageIsOfTheVersionFromBefore(t *testing.T) {
+	s := newSite(t, true)
+	s.makes(t, noon)
+	before := s.board.Version()
+	changing := Options{Board: s.board, Records: &s.store.Reader, Config: func() *config.Config {
+		s.ladder.NextRun(noon.Add(time.Hour)) // while the page is made
+		return s.cfg
+	}}
+	s.handler = http.NewServeMux()
+	Register(s.handler, changing)
+	for _, path := range []string{"/", "/probes/ladder"} {
+		want := fmt.Sprintf(`<main id="main" tabindex="-1" data-board="%d">`, before)
+		if page := s.body(t, path, http.StatusOK); !strings.Contains(page, want) {
+			t.Errorf("%s: no %s in\n%.1500s", path, want, page)
+		}
+		before = s.board.Version()
+	}
+}
+
+// The latest run of a probe has its pages although the records lack it: they could not
+// be written, or retention has removed it.
+func TestTheLatestRunWithoutItsRecord(t *testing.T) {
+	s := newSite(t, true)
+	s.makes(t, noon)
+	store := s.store
+	s.store = nil // so that this one is not recorded
+	latest := s.makes(t, noon.Add(time.Hour))
+	s.store = store
+	for _, path := range []string{"/probes/ladder", "/runs/" + latest.ID} {
+		if page := s.body(t, path, http.StatusOK); !strings.Contains(page, latest.ID) || !strings.Contains(page, "<h2>Throughput</h2>") {
+			t.Errorf("%s: got\n%s", path, page)
+		}
+	}
+	for _, path := range []string{"/runs/" + latest.ID + "/result.json", apiRoot + "runs/" + latest.ID, apiRoot + "runs/" + latest.ID + "/steps"} {
+		if w := s.get(path); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"request_rate"`) {
+			t.Errorf("%s: status %d: %s", path, w.Code, w.Body)
+		}
+	}
+	s.body(t, "/runs/"+latest.ID+"x", http.StatusNotFound)
 }
 
 // The history of a figure shows the run at which its level changed, by a link to it,

@@ -68,7 +68,8 @@ func runViewOf(r *results.Record) (*runView, error) {
 }
 
 func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
-	id := q.PathValue("id")
+	board, id := p.board.Version(), q.PathValue("id")
+	on := p.making(id) // before what it has found: of a run that ends meanwhile the script looks again
 	v, err := p.view(id)
 	if err != nil {
 		return err
@@ -79,12 +80,20 @@ func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
 		Now  []nowView
 		Log  []live.Line
 	}{runView: v, Log: p.board.Log(v.Run.Probe, v.Run.ID)}
-	if on := p.board.Probe(v.Run.Probe); on != nil {
+	if on != nil {
+		view.Live, view.Now = liveOf(v.Run.Probe), []nowView{nowOf(on, time.Now())}
+	}
+	return p.show(w, q, board, http.StatusOK, "run", "Run "+id, "runs", view)
+}
+
+// making is the probe whose run of an id is under way; nil where it is not.
+func (p *pages) making(id string) *live.Probe {
+	for _, on := range p.board.Probes() {
 		if current := on.Current(); current != nil && current.ID == id {
-			view.Live, view.Now = liveOf(v.Run.Probe), []nowView{nowOf(on, time.Now())}
+			return on
 		}
 	}
-	return p.show(w, q, http.StatusOK, "run", "Run "+id, "runs", view)
+	return nil
 }
 
 // view is what a run has found; of one that has ended it is made once.

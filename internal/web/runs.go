@@ -53,16 +53,17 @@ func (r *runs) page(probe, before string, limit int) (page []*results.Record, mo
 	return page[:min(limit, len(page))], len(page) > limit, nil
 }
 
-// run is the run of an id. Its error is errNoRun where there is none.
+// run is the run of an id. Its error is errNoRun where there is none. The board's runs
+// are there even where the records lack them: the disk was full, or retention removed
+// the latest run of a probe that has rested for long.
 func (r *runs) run(id string) (*results.Record, error) {
+	kept := "no records are kept"
 	if r.records != nil {
-		r.reading.Lock()
-		defer r.reading.Unlock()
-		record, err := r.records.Run(id)
-		if _, missing := errors.AsType[*results.NotFoundError](err); missing {
-			return nil, fmt.Errorf("%w as %q in the records", errNoRun, id)
+		kept = "the records lack it"
+		record, err := r.recorded(id)
+		if _, missing := errors.AsType[*results.NotFoundError](err); !missing {
+			return record, err
 		}
-		return record, err
 	}
 	for _, p := range r.board.Probes() {
 		for _, run := range []*prober.RunResult{p.Current(), p.Latest()} {
@@ -71,7 +72,14 @@ func (r *runs) run(id string) (*results.Record, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("%w as %q: no records are kept, and it is no probe's latest", errNoRun, id)
+	return nil, fmt.Errorf("%w as %q: %s, and it is no probe's latest", errNoRun, id, kept)
+}
+
+// recorded is the run of an id in the records.
+func (r *runs) recorded(id string) (*results.Record, error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	return r.records.Run(id)
 }
 
 // defined gives a record of the board its definition: that in force, for a probe that

@@ -107,12 +107,10 @@
   });
 
   for (const table of main.querySelectorAll("table")) sortable(table);
-  if (document.getElementById("now")) {
-    (async () => {
-      for (;;) {
-        await new Promise((done) => setTimeout(done, every));
-        await refresh();
-      }
-    })();
-  }
+  (async () => {
+    while (document.getElementById("now")) { // a run that has ended has none, and does not change
+      await new Promise((done) => setTimeout(done, every));
+      await refresh();
+    }
+  })();
 })();
