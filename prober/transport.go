@@ -58,7 +58,11 @@ func (c *stampedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write stamps before the system call, too: on a busy machine the answer may be
+// here before the goroutine that wrote gets its next turn, and the stamp would
+// then be that of the connection's former request.
 func (c *stampedConn) Write(p []byte) (int, error) {
+	c.written.Store(int64(now()))
 	n, err := c.Conn.Write(p)
 	c.written.Store(int64(now()))
 	return n, err
