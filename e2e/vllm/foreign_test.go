@@ -187,6 +187,7 @@ func TestBatchSizeInForce(t *testing.T) {
 			server.idle(t)
 			target, probe := server.probe()
 			target.BatchSize = tt.declared
+			probe.Workload.OutputTokens = config.Length{Fixed: 256} // too many for any CPU at the higher rate
 			probe.Ladder = config.Ladder{Rates: []float64{tt.rate}, Warmup: 2 * time.Second, Window: 6 * time.Second, Drain: 2 * time.Second, Repeats: 1}
 			result, err := watched(t, target, probe, &recorder{})
 			if err != nil {
