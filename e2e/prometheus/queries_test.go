@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,11 +96,11 @@ func TestQueriesOfWhatIsRare(t *testing.T) {
 func valuesOf(vector promql.Vector, names ...string) map[string]float64 {
 	values := map[string]float64{}
 	for _, s := range vector {
-		key := ""
+		var key strings.Builder
 		for _, name := range names {
-			key += s.Metric.Get(name) + " "
+			key.WriteString(s.Metric.Get(name) + " ")
 		}
-		values[key] = math.Round(1e9*(values[key]+s.F)) / 1e9
+		values[key.String()] = math.Round(1e9*(values[key.String()]+s.F)) / 1e9
 	}
 	return values
 }

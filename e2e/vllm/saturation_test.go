@@ -16,15 +16,18 @@ import (
 // TestSaturation: above the server's capacity its throughput rises no more,
 // its batch is full, requests wait, and none of this slows the load down.
 func TestSaturation(t *testing.T) {
+	// So many tokens that no CPU is fast enough to let thousands of requests be in
+	// flight at three times its capacity.
+	tokens := config.Length{Fixed: 192}
 	// The capacity, from a burst that is much more than one batch.
-	burst := server.load(t, 12*batchSize, func(p *config.Probe) { p.Ladder.Rates = []float64{1000} })
+	burst := server.load(t, 12*batchSize, func(p *config.Probe) { p.Ladder.Rates, p.Workload.OutputTokens = []float64{1000}, tokens })
 	burst.allOK(t)
 	last := slices.MaxFunc(burst.seen, func(a, b prober.Observation) int { return int(a.End - b.End) })
 	capacity := float64(len(burst.seen)) / last.End.Seconds()
 	t.Logf("capacity about %.1f requests per second", capacity)
 
 	rates := []float64{0.3 * capacity, 0.6 * capacity, 1.5 * capacity, 3 * capacity}
-	steps := server.climb(t, rates)
+	steps := server.climb(t, rates, tokens)
 	low, plateau, top := steps[0], steps[2], steps[3]
 	for _, s := range steps {
 		t.Logf("%.1f offered: %.2f done per second, TTFT %.0f ms, %g running", s.RequestRate, s.Throughput, s.Latencies.TTFT.Mean*1e3, s.running)
@@ -55,7 +58,7 @@ func TestSaturation(t *testing.T) {
 	onPlateau := func(a, b float64) bool { return b >= least*a && b <= most*a }
 	a, b := plateau.Throughput, top.Throughput
 	for pairs := 1; !onPlateau(a, b) && pairs < 4; pairs++ {
-		again := server.climb(t, rates[2:])
+		again := server.climb(t, rates[2:], tokens)
 		a, b = a+again[0].Throughput, b+again[1].Throughput
 		t.Logf("again: %.2f and %.2f done per second", again[0].Throughput, again[1].Throughput)
 	}
@@ -72,13 +75,14 @@ type rung struct {
 	running float64
 }
 
-// climb makes a step at each of the rates.
-func (v *replica) climb(t *testing.T, rates []float64) []rung {
+// climb makes a step at each of the rates, with answers of so many tokens.
+func (v *replica) climb(t *testing.T, rates []float64, tokens config.Length) []rung {
 	t.Helper()
 	var rungs []rung
 	for _, rate := range rates {
 		v.idle(t)
 		target, probe := v.probe()
+		probe.Workload.OutputTokens = tokens
 		probe.Ladder = config.Ladder{
 			Rates: []float64{rate}, Warmup: 3 * time.Second, Window: 12 * time.Second, Drain: 10 * time.Second, Repeats: 1,
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/daemon"
 	"vllm_prober/internal/results"
