@@ -148,7 +148,8 @@ func gpusAtWork() []line {
 			timeSeries("Energy by target", "watt", "What the GPUs that serve each target used, by their energy counters: each once, "+
 				"however many of its replicas share it",
 				ask(sumBy("target", maxBy("uuid", "rate("+series("vllm_prober_gpu_energy_joules_total", ofGPUs)+"[$__rate_interval])")+
-					" * on (uuid) group_right () "+maxBy("uuid, target", series("vllm_prober_replica_gpu_info", ofGPUs, ofReplicas))), "{{target}}")).fromZero().to(ladder),
+					" * on (uuid) group_right () "+maxBy("uuid, target", series("vllm_prober_replica_gpu_info", ofGPUs, ofReplicas))),
+					"{{target}}")).fromZero().to(ladder),
 		}},
 	}
 }

@@ -46,8 +46,12 @@ func TestLifecycleIsNotForOtherSites(t *testing.T) {
 				header, value string
 				refused       bool
 			}{
-				{"Sec-Fetch-Site", "cross-site", true}, {"Sec-Fetch-Site", "same-site", true}, {"Origin", "http://elsewhere.example", true},
-				{"Sec-Fetch-Site", "same-origin", false}, {"Origin", "http://example.com", false}, {"User-Agent", "curl/8.0", false},
+				{"Sec-Fetch-Site", "cross-site", true},
+				{"Sec-Fetch-Site", "same-site", true},
+				{"Origin", "http://elsewhere.example", true},
+				{"Sec-Fetch-Site", "same-origin", false},
+				{"Origin", "http://example.com", false},
+				{"User-Agent", "curl/8.0", false},
 			} {
 				for _, method := range []string{http.MethodPost, http.MethodPut} {
 					w, q := httptest.NewRecorder(), httptest.NewRequest(method, "/-/"+path, nil) // to example.com
