@@ -4,7 +4,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -52,8 +51,8 @@ func TestQueriesOfWhatIsRare(t *testing.T) {
 		t.Fatal(err)
 	}
 	storage, engine := promqltest.LoadedStorage(t, rareSeries), promqltest.NewTestEngine(t, false, 0, 1e6)
-	// of is what a panel's first query gives after 20 minutes, by some of the labels.
-	of := func(dashboard, panel string, names ...string) map[string]float64 {
+	// of is what a panel's first query gives after 20 minutes, by one of the labels.
+	of := func(dashboard, panel string, name string) map[string]float64 {
 		t.Helper()
 		i := slices.IndexFunc(queries, func(q dashboards.Query) bool { return q.Dashboard == dashboard && q.Panel == panel && q.RefID == "A" })
 		if i < 0 {
@@ -69,38 +68,34 @@ func TestQueriesOfWhatIsRare(t *testing.T) {
 		if err != nil {
 			t.Errorf("%q of %q: %v", panel, dashboard, err)
 		}
-		return valuesOf(vector, names...)
+		return valuesOf(vector, name)
 	}
 	const ladder, replicas = "vLLM prober / Ladder", "vLLM prober / Replicas and GPUs"
-	const unnamed, named = "batch_size=``,gpus=`1`,target=`t` ", "batch_size=`16`,gpus=`1`,target=`t` "
+	const unnamed, named = "batch_size=``,gpus=`1`,target=`t`", "batch_size=`16`,gpus=`1`,target=`t`"
 	for _, c := range []struct {
-		dashboard, panel string
-		by               []string
-		want             map[string]float64
+		dashboard, panel, by string
+		want                 map[string]float64
 	}{
-		{replicas, "Energy by target", []string{"target"}, map[string]float64{"t ": 100 + 50}}, // 1500 J and 750 J each 15 s
-		{replicas, "Utilization", []string{"uuid"}, map[string]float64{"GPU-x-a ": 0.5, "GPU-x-b ": 0.25}},
-		{ladder, "Batch size in force", []string{"request_rate"}, map[string]float64{"10 ": 1}},
-		{ladder, "Load of others", []string{"request_rate"}, map[string]float64{"10 ": 1}},
-		{ladder, "Clocks held down", []string{"request_rate"}, map[string]float64{"10 ": 1}},
-		{ladder, "Steps that cannot be believed", []string{"request_rate"}, map[string]float64{"14 ": 0}},
-		{"vLLM prober / Compare", "variable arm_a", []string{"matchers"}, map[string]float64{unnamed: 1, named: 1}},
+		{replicas, "Energy by target", "target", map[string]float64{"t": 100 + 50}}, // 1500 J and 750 J each 15 s
+		{replicas, "Utilization", "uuid", map[string]float64{"GPU-x-a": 0.5, "GPU-x-b": 0.25}},
+		{ladder, "Batch size in force", "request_rate", map[string]float64{"10": 1}},
+		{ladder, "Load of others", "request_rate", map[string]float64{"10": 1}},
+		{ladder, "Clocks held down", "request_rate", map[string]float64{"10": 1}},
+		{ladder, "Steps that cannot be believed", "request_rate", map[string]float64{"14": 0}},
+		{"vLLM prober / Compare", "variable arm_a", "matchers", map[string]float64{unnamed: 1, named: 1}},
 	} {
-		if got := of(c.dashboard, c.panel, c.by...); !maps.Equal(got, c.want) {
+		if got := of(c.dashboard, c.panel, c.by); !maps.Equal(got, c.want) {
 			t.Errorf("%q of %q gives %v, want %v", c.panel, c.dashboard, got, c.want)
 		}
 	}
 }
 
-// valuesOf are the values of series by some of their labels; two of the same add up.
-func valuesOf(vector promql.Vector, names ...string) map[string]float64 {
+// valuesOf are the values of series by one of their labels; two of the same add up.
+func valuesOf(vector promql.Vector, name string) map[string]float64 {
 	values := map[string]float64{}
 	for _, s := range vector {
-		var key strings.Builder
-		for _, name := range names {
-			key.WriteString(s.Metric.Get(name) + " ")
-		}
-		values[key.String()] = math.Round(1e9*(values[key.String()]+s.F)) / 1e9
+		key := s.Metric.Get(name)
+		values[key] = math.Round(1e9*(values[key]+s.F)) / 1e9
 	}
 	return values
 }
