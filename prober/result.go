@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -15,6 +16,11 @@ type Arm struct {
 	GPUs     int `json:"gpus"`
 	// BatchSize is the declared one; 0 is undeclared.
 	BatchSize int `json:"batch_size,omitempty"`
+}
+
+// Compare orders arms by what they have: GPUs, batch size, and then by name.
+func (a Arm) Compare(b Arm) int {
+	return cmp.Or(a.GPUs-b.GPUs, a.BatchSize-b.BatchSize, cmp.Compare(a.Target, b.Target), a.Replicas-b.Replicas)
 }
 
 // Run is one execution of a probe, as far as it is known when it begins.

@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -29,9 +28,7 @@ func OfRuns(name string, runs []*prober.RunResult) []Side {
 			steps[r.Arm] = append(steps[r.Arm], OfStep(r))
 		}
 	}
-	slices.SortFunc(arms, func(a, b prober.Arm) int {
-		return cmp.Or(a.GPUs-b.GPUs, a.BatchSize-b.BatchSize, cmp.Compare(a.Target, b.Target), a.Replicas-b.Replicas)
-	})
+	slices.SortFunc(arms, prober.Arm.Compare)
 	sides := make([]Side, len(arms))
 	for i, arm := range arms {
 		sides[i] = Side{Name: name, Steps: steps[arm]}

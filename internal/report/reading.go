@@ -64,9 +64,7 @@ func read(r *results.Record, former ...*results.Record) *reading {
 			d.arms = append(d.arms, arm)
 		}
 	}
-	slices.SortFunc(d.arms, func(a, b prober.Arm) int {
-		return cmp.Or(a.GPUs-b.GPUs, a.BatchSize-b.BatchSize, cmp.Compare(a.Target, b.Target), a.Replicas-b.Replicas)
-	})
+	slices.SortFunc(d.arms, prober.Arm.Compare)
 	if cfg, err := config.Parse([]byte(r.Configuration), "record"); err == nil {
 		if i := slices.IndexFunc(cfg.Probes, func(p config.Probe) bool { return p.Name == r.Probe }); i >= 0 {
 			d.probe = cfg.Probes[i]

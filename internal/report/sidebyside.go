@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -54,9 +53,7 @@ func armsWith(r *prober.RunResult, gpus int) (arms []prober.Arm, rates []float64
 			rates = append(rates, s.RequestRate)
 		}
 	}
-	slices.SortFunc(arms, func(a, b prober.Arm) int {
-		return cmp.Or(a.BatchSize-b.BatchSize, cmp.Compare(a.Target, b.Target), a.Replicas-b.Replicas)
-	})
+	slices.SortFunc(arms, prober.Arm.Compare)
 	slices.Sort(rates)
 	return slices.Compact(arms), rates
 }
