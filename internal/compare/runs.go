@@ -68,7 +68,7 @@ func Definitions(records ...*results.Record) (found []Finding) {
 	var keys []string
 	differ := map[string][]string{} // records by the keys
 	for _, r := range records {
-		probe, err := definition(r)
+		probe, err := r.Definition()
 		switch {
 		case err != nil: // of a release that knew other keys
 		case first == nil:
@@ -103,17 +103,4 @@ func differences(a, b *config.Probe) string {
 		keys = append(keys, "workload")
 	}
 	return strings.Join(keys, " and ")
-}
-
-func definition(r *results.Record) (config.Probe, error) {
-	cfg, err := config.Parse([]byte(r.Configuration), r.ID)
-	if err != nil {
-		return config.Probe{}, err
-	}
-	for _, p := range cfg.Probes {
-		if p.Name == r.Probe {
-			return p, nil
-		}
-	}
-	return config.Probe{}, fmt.Errorf("run %s: its configuration has no probe %q", r.ID, r.Probe)
 }

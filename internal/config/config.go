@@ -284,6 +284,16 @@ func (c *Config) Target(name string) (Target, bool) {
 	return Target{}, false
 }
 
+// Probe returns the probe of that name.
+func (c *Config) Probe(name string) (Probe, bool) {
+	for _, p := range c.Probes {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Probe{}, false
+}
+
 // TargetsOf returns the targets that the arms of probes use, each once.
 func (c *Config) TargetsOf(probes ...Probe) (targets []Target) {
 	taken := map[string]bool{}

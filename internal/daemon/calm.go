@@ -15,11 +15,9 @@ const calmLook = time.Second
 // pulseOf is how to feel the heartbeat of a name as it then is, and how old what is
 // felt may be: each arm has had a window since, even one that hung.
 func (d *Daemon) pulseOf(cfg *config.Config, name string) (pulse func() (prober.Pulse, bool), recent time.Duration) {
-	for _, p := range cfg.Probes {
-		if p.Name == name {
-			steps := p.Steps()
-			recent = 2 * time.Duration(len(p.Arms)) * (steps.Warmup + steps.Window + steps.Drain)
-		}
+	if p, has := cfg.Probe(name); has {
+		steps := p.Steps()
+		recent = 2 * time.Duration(len(p.Arms)) * (steps.Warmup + steps.Window + steps.Drain)
 	}
 	return func() (prober.Pulse, bool) {
 		d.mu.Lock()

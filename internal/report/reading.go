@@ -65,10 +65,8 @@ func read(r *results.Record, former ...*results.Record) *reading {
 		}
 	}
 	slices.SortFunc(d.arms, prober.Arm.Compare)
-	if cfg, err := config.Parse([]byte(r.Configuration), "record"); err == nil {
-		if i := slices.IndexFunc(cfg.Probes, func(p config.Probe) bool { return p.Name == r.Probe }); i >= 0 {
-			d.probe = cfg.Probes[i]
-		}
+	if probe, err := r.Definition(); err == nil {
+		d.probe = probe
 	}
 	d.compare()
 	d.compareWith(former)

@@ -23,22 +23,33 @@ func In(folder string) *Reader { return &Reader{filepath.Join(folder, fileName)}
 // Newest returns the newest records, the newest first: at most so many, and of
 // one probe unless its name is empty. It takes no longer where there are more.
 func (r *Reader) Newest(probe string, limit int) ([]*Record, error) {
-	var found []stored
-	err := r.view(func(tx *bbolt.Tx) error {
-		for id := range newest(tx, probe, "") {
-			if len(found) == limit {
+	found, _, err := r.newest(probe, "", limit)
+	if err != nil {
+		return nil, err
+	}
+	return decoded(found, (*stored).decode)
+}
+
+// newest reads the newest runs before the run of an id, the newest first: at most so
+// many. more says that older ones follow.
+func (r *Reader) newest(probe, before string, limit int) (found []stored, more bool, err error) {
+	err = r.view(func(tx *bbolt.Tx) error {
+		for id := range newest(tx, probe, before) {
+			if more = len(found) == limit; more {
 				break
 			}
 			found = append(found, read(tx, id))
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	records := make([]*Record, len(found))
+	return found, more, err
+}
+
+// decoded are the records of runs, as decode makes each.
+func decoded(found []stored, decode func(*stored) (*Record, error)) (records []*Record, err error) {
+	records = make([]*Record, len(found))
 	for i := range found {
-		if records[i], err = found[i].decode(); err != nil {
+		if records[i], err = decode(&found[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -50,23 +61,11 @@ func (r *Reader) Newest(probe string, limit int) ([]*Record, error) {
 // unless its name is empty. They have neither histograms nor batches, which are most of
 // a record. more says that older ones follow. It takes no longer where there are more.
 func (r *Reader) Page(probe, before string, limit int) (records []*Record, more bool, err error) {
-	var found []stored
-	err = r.view(func(tx *bbolt.Tx) error {
-		for id := range newest(tx, probe, before) {
-			if more = len(found) == limit; more {
-				break
-			}
-			found = append(found, read(tx, id))
-		}
-		return nil
-	})
-	for i := range found {
-		record, err := found[i].brief()
-		if err != nil {
-			return nil, false, err
-		}
-		records = append(records, record)
+	found, more, err := r.newest(probe, before, limit)
+	if err != nil {
+		return nil, false, err
 	}
+	records, err = decoded(found, (*stored).brief)
 	return records, more, err
 }
 
@@ -81,16 +80,7 @@ func (e *NotFoundError) Error() string {
 // Former returns the records of runs of the same definition as one, the newest before
 // it first, that made all their steps: at most so many, of the formerRuns before it.
 func (r *Reader) Former(of *Record, limit int) ([]*Record, error) {
-	var found []stored
-	err := r.view(func(tx *bbolt.Tx) error {
-		for id := range newest(tx, of.Probe, of.ID) {
-			if len(found) == formerRuns {
-				break
-			}
-			found = append(found, read(tx, id))
-		}
-		return nil
-	})
+	found, _, err := r.newest(of.Probe, of.ID, formerRuns)
 	var former []*Record
 	for i := range found {
 		if err != nil || len(former) == limit {
@@ -116,14 +106,9 @@ func (r *Reader) Latest() ([]*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	records := make([]*Record, len(found))
-	for i := range found {
-		if records[i], err = found[i].decode(); err != nil {
-			return nil, err
-		}
-	}
+	records, err := decoded(found, (*stored).decode)
 	slices.SortFunc(records, func(a, b *Record) int { return strings.Compare(b.ID, a.ID) })
-	return records, nil
+	return records, err
 }
 
 // Run returns the record of a run. The error is a *NotFoundError where there is none.

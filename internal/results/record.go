@@ -108,6 +108,16 @@ func endingOf(r *prober.RunResult) ending {
 	}
 }
 
+// RecordOf is a run that is not recorded as a record, without what records alone have:
+// the definition, the program's version and the histograms.
+func RecordOf(r *prober.RunResult) *Record {
+	record := &Record{Schema: Schema, beginning: beginning{Run: r.Run}, ending: endingOf(r), Steps: []Step{}}
+	for i := range r.Results {
+		record.Steps = append(record.Steps, Step{StepResult: r.Results[i], Batches: r.Results[i].Batches})
+	}
+	return record
+}
+
 // Result is the result of the run that is recorded.
 func (r *Record) Result() *prober.RunResult {
 	result := &prober.RunResult{
@@ -120,6 +130,20 @@ func (r *Record) Result() *prober.RunResult {
 		result.Results = append(result.Results, step)
 	}
 	return result
+}
+
+// Definition is the probe that the run was made with. It cannot be read of a release
+// that knew other keys.
+func (r *Record) Definition() (config.Probe, error) {
+	cfg, err := config.Parse([]byte(r.Configuration), r.ID)
+	if err != nil {
+		return config.Probe{}, err
+	}
+	p, has := cfg.Probe(r.Probe)
+	if !has {
+		return config.Probe{}, fmt.Errorf("run %s: its configuration has no probe %q", r.ID, r.Probe)
+	}
+	return p, nil
 }
 
 // Configuration is the definition of one of cfg's probes as it is recorded: a

@@ -203,12 +203,11 @@ func (a *api) answerProbe(q *http.Request) (any, error) {
 		return nil, err
 	}
 	cfg := a.config()
-	for _, c := range cfg.Probes {
-		if c.Name == p.Name() {
-			return a.probeAnswerOf(cfg, c, p), nil
-		}
+	c, has := cfg.Probe(p.Name())
+	if !has {
+		return nil, noProbe(p.Name())
 	}
-	return nil, noProbe(p.Name())
+	return a.probeAnswerOf(cfg, c, p), nil
 }
 
 // probe is the one of a name.

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"time"
-
-	"vllm_prober/internal/config"
 )
 
 // history is a page of runs, the newest first.
@@ -86,19 +84,15 @@ var ofProbe = []string{"Throughput", "Latency", "Arms side by side"}
 const charted = 100
 
 func (p *pages) probe(w http.ResponseWriter, q *http.Request) error {
-	board, on := p.board.Version(), p.board.Probe(q.PathValue("probe"))
-	var c *config.Probe
-	for _, each := range p.config().Probes {
-		if each.Name == q.PathValue("probe") {
-			c = &each
-		}
-	}
-	if on == nil || c == nil {
-		return noProbe(q.PathValue("probe"))
+	board, name := p.board.Version(), q.PathValue("probe")
+	on := p.board.Probe(name)
+	c, has := p.config().Probe(name)
+	if on == nil || !has {
+		return noProbe(name)
 	}
 	v := probeView{
 		Live: liveOf(c.Name), Now: []nowView{nowOf(on, time.Now())}, Heartbeat: c.Heartbeat != nil,
-		Schedule: []scheduleRow{scheduleOf(*c, on)},
+		Schedule: []scheduleRow{scheduleOf(c, on)},
 	}
 	if run := newest(on); run != nil {
 		shown, err := p.view(run.ID)

@@ -395,7 +395,7 @@ func TestHistoryCharts(t *testing.T) {
 		if i == 7 {
 			step.Latencies, step.Broken = nil, []prober.Broken{{Promise: prober.PromiseCPU}}
 		}
-		records[len(records)-1-i] = recordOf(&prober.RunResult{Run: run, Outcome: prober.RunSuccess, Results: []prober.StepResult{*step}})
+		records[len(records)-1-i] = results.RecordOf(&prober.RunResult{Run: run, Outcome: prober.RunSuccess, Results: []prober.StepResult{*step}})
 	}
 	charts := historyCharts(records)
 	if len(charts) != 2 || charts[0].Caption != "TTFT p50 at 10 req/s: bs32, 4 GPUs, batch 32" || charts[1].Caption != "mean TPOT at 10 req/s: bs32, 4 GPUs, batch 32" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"vllm_prober/internal/config"
@@ -40,16 +41,11 @@ func (r *runs) page(probe, before string, limit int) (page []*results.Record, mo
 		}
 		for _, run := range []*prober.RunResult{p.Current(), p.Latest()} {
 			if run != nil && (before == "" || run.ID < before) {
-				page = append(page, recordOf(run))
+				page = append(page, results.RecordOf(run))
 			}
 		}
 	}
-	slices.SortFunc(page, func(a, b *results.Record) int {
-		if a.ID > b.ID {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(page, func(a, b *results.Record) int { return strings.Compare(b.ID, a.ID) })
 	return page[:min(limit, len(page))], len(page) > limit, nil
 }
 
@@ -68,7 +64,7 @@ func (r *runs) run(id string) (*results.Record, error) {
 	for _, p := range r.board.Probes() {
 		for _, run := range []*prober.RunResult{p.Current(), p.Latest()} {
 			if run != nil && run.ID == id {
-				return r.defined(recordOf(run))
+				return r.defined(results.RecordOf(run))
 			}
 		}
 	}
@@ -86,26 +82,13 @@ func (r *runs) recorded(id string) (*results.Record, error) {
 // changes begins anew on the board.
 func (r *runs) defined(record *results.Record) (*results.Record, error) {
 	cfg := r.config()
-	for _, p := range cfg.Probes {
-		if p.Name == record.Probe {
-			var err error
-			record.Configuration, err = results.Configuration(cfg, p)
-			return record, err
-		}
+	p, has := cfg.Probe(record.Probe)
+	if !has {
+		return record, nil
 	}
-	return record, nil
-}
-
-// recordOf is a run on the board as a record, without what records alone have.
-func recordOf(r *prober.RunResult) *results.Record {
-	record := &results.Record{Schema: results.Schema, Steps: []results.Step{}}
-	record.Run = r.Run
-	record.EndedAt, record.Outcome, record.Models, record.Err = r.EndedAt, r.Outcome, r.Models, r.Err
-	record.Answers, record.Comparison = r.Answers, r.Comparison
-	for i := range r.Results {
-		record.Steps = append(record.Steps, results.Step{StepResult: r.Results[i], Batches: r.Results[i].Batches})
-	}
-	return record
+	var err error
+	record.Configuration, err = results.Configuration(cfg, p)
+	return record, err
 }
 
 // stepsOf are a record's steps without histograms.
