@@ -3,7 +3,6 @@ package chart
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Curves shows figures of several series over one axis, such as latencies over the
@@ -115,25 +114,16 @@ func (c Curves) look(i int) int {
 
 // curve draws a series: its line, broken at gaps, and each point with its interval.
 func (c Curves) curve(d *drawing, f frame, look int, s Series) {
-	var path strings.Builder
-	drawn := false
+	var line polyline
 	for _, p := range s.Points {
-		x, y, has := f.place(p.X, p.Y)
-		if has {
-			command := "L"
-			if !drawn {
-				command = "M"
-			}
-			fmt.Fprintf(&path, "%s%s %s", command, number(x), number(y))
-		}
-		drawn = has
+		line.to(f.place(p.X, p.Y))
 	}
-	if path.Len() > 0 {
+	if line.path.Len() > 0 {
 		how := stroke(look)
 		if s.Reference {
 			how = referenceStroke
 		}
-		fmt.Fprintf(d, `<path d="%s" fill="none" %s/>`, path.String(), how)
+		fmt.Fprintf(d, `<path d="%s" fill="none" %s/>`, line.path.String(), how)
 	}
 	if s.Reference {
 		return

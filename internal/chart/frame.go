@@ -1,5 +1,10 @@
 package chart
 
+import (
+	"fmt"
+	"strings"
+)
+
 // frame is the place of a plot with its axes.
 type frame struct {
 	left, top     float64
@@ -12,6 +17,23 @@ func (f frame) place(x, y float64) (px, py float64, has bool) {
 	px, hasX := f.x.at(x)
 	py, hasY := f.y.at(y)
 	return px, py, hasX && hasY
+}
+
+// polyline is the path of a line through points, broken where there is none.
+type polyline struct {
+	path  strings.Builder
+	drawn bool // does it go on from the point before?
+}
+
+func (l *polyline) to(x, y float64, has bool) {
+	if has {
+		command := "M"
+		if l.drawn {
+			command = "L"
+		}
+		fmt.Fprintf(&l.path, "%s%s %s", command, number(x), number(y))
+	}
+	l.drawn = has
 }
 
 // interval is where the ends of a point's interval are.

@@ -97,25 +97,19 @@ func (h History) levels() func(yield func([]Moment) bool) {
 
 // level draws the line of one, and its median where there is more than one level.
 func (h History) level(d *drawing, f frame, moments []Moment) {
-	var path strings.Builder
+	var line polyline
 	var values []float64
-	drawn := false
 	for _, m := range moments {
 		x, y, has := f.place(seconds(m.At), m.Value)
+		line.to(x, y, has)
 		if has {
-			command := "L"
-			if !drawn {
-				command = "M"
-			}
-			fmt.Fprintf(&path, "%s%s %s", command, number(x), number(y))
 			values = append(values, m.Value)
 		}
-		drawn = has
 	}
 	if len(values) == 0 {
 		return
 	}
-	fmt.Fprintf(d, `<path d="%s" fill="none" stroke="%s" stroke-opacity="0.6"/>`, path.String(), colour(0))
+	fmt.Fprintf(d, `<path d="%s" fill="none" stroke="%s" stroke-opacity="0.6"/>`, line.path.String(), colour(0))
 	if len(h.Changes) > 0 {
 		slices.Sort(values)
 		y, _ := f.y.at(values[len(values)/2])

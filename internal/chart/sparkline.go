@@ -3,7 +3,6 @@ package chart
 import (
 	"fmt"
 	"math"
-	"strings"
 )
 
 // Sparkline shows how a figure went lately, in the height of a line of text, with
@@ -30,22 +29,17 @@ func (s Sparkline) SVG() string {
 	}
 	var d drawing
 	d.begin("chart spark", s.Title, s.Description, width, height)
-	var path strings.Builder
-	drawn, lastX, lastY := false, 0.0, 0.0
+	var line polyline
+	lastX, lastY := 0.0, 0.0
 	for i, v := range s.Values {
 		py, has := y.at(v)
 		if has {
 			lastX, lastY = 3+(width-6)*float64(i)/max(float64(len(s.Values)-1), 1), py
-			command := "L"
-			if !drawn {
-				command = "M"
-			}
-			fmt.Fprintf(&path, "%s%s %s", command, number(lastX), number(lastY))
 		}
-		drawn = has
+		line.to(lastX, lastY, has)
 	}
-	if path.Len() > 0 {
-		fmt.Fprintf(&d, `<path d="%s" fill="none" stroke="%s" stroke-width="1.5"/>`, path.String(), colour(0))
+	if line.path.Len() > 0 {
+		fmt.Fprintf(&d, `<path d="%s" fill="none" stroke="%s" stroke-width="1.5"/>`, line.path.String(), colour(0))
 		fmt.Fprintf(&d, `<circle cx="%s" cy="%s" r="2.5" fill="%s"/>`, number(lastX), number(lastY), colour(0))
 	}
 	return d.end()
