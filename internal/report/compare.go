@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 
 	"vllm_prober/internal/compare"
 	"vllm_prober/internal/document"
@@ -87,7 +86,7 @@ func bothSteps(base, other int) string {
 func Verdict(c *compare.Cell) string {
 	switch {
 	case c.Word == stats.NoDifference:
-		return fmt.Sprintf("no difference beyond ±%g%%", max(math.Ceil(c.Beyond*1000)/10, 0.1))
+		return fmt.Sprintf("no difference beyond ±%g%%", margin(c.Beyond).percent())
 	case c.Word == stats.Undetermined && c.NeededRepeats > 0:
 		return fmt.Sprintf("undetermined: %s; %s of each would tell", c.Reason, Count(c.NeededRepeats, "step"))
 	case c.Word == stats.Undetermined:

@@ -61,8 +61,10 @@ type (
 func (x seconds) String() string { return chart.Seconds.Format(float64(x)) }
 func (x share) String() string   { return chart.Share.Format(float64(x)) }
 func (x margin) String() string {
-	return fmt.Sprintf("%.1f%%", max(math.Ceil(float64(x)*1000)/10, 0.1))
+	return fmt.Sprintf("%.1f%%", x.percent())
 }
+
+func (x margin) percent() float64 { return max(math.Ceil(float64(x)*1000)/10, 0.1) }
 
 // show is a value as text.
 func (s speaker) show(x any) string {
