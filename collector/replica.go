@@ -15,7 +15,6 @@ import (
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/replica"
-	"vllm_prober/internal/serving"
 	"vllm_prober/prober"
 )
 
@@ -88,7 +87,7 @@ func (r *Replicas) Set(targets []config.Target) error {
 				return fmt.Errorf("replica of target %q: %w", t.Name, err)
 			}
 			u = u.JoinPath("/")
-			at := place{t.Name, serving.Name(u.String())} // as the prober calls it
+			at := place{t.Name, prober.ReplicaName(u)}
 			old := r.replicas[at]
 			if old != nil && old.isOf(t) {
 				next[at] = old

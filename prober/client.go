@@ -77,7 +77,7 @@ func (c *client) do(
 	defer cancel(nil)
 	x := &exchange{
 		client: c, request: request, replica: replica, first: first, gaps: gaps,
-		obs: Observation{ID: id, Replica: strings.TrimSuffix(replica.String(), "/"), Intended: intended},
+		obs: Observation{ID: id, Replica: ReplicaName(replica), Intended: intended},
 		dog: watch(c.timeouts, cancel),
 	}
 	defer x.dog.stop()

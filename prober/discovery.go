@@ -75,7 +75,7 @@ func (a *arm) choose(found []string) ([]*url.URL, error) {
 	var chosen []*url.URL
 	left := slices.Clone(found)
 	for _, replica := range a.replicas {
-		if at := slices.Index(left, base(replica)); at >= 0 {
+		if at := slices.Index(left, ReplicaName(replica)); at >= 0 {
 			chosen, left = append(chosen, replica), slices.Delete(left, at, at+1)
 		}
 	}
@@ -103,7 +103,7 @@ func (p *Prober) enlist(ctx context.Context, result *RunResult, a *arm) (changes
 			return nil, err
 		}
 		a.replicas = chosen
-		newcomers := slices.DeleteFunc(slices.Clone(chosen), func(u *url.URL) bool { return a.asked[base(u)] })
+		newcomers := slices.DeleteFunc(slices.Clone(chosen), func(u *url.URL) bool { return a.asked[ReplicaName(u)] })
 		if len(newcomers) == 0 {
 			return changes, nil
 		}
@@ -167,5 +167,6 @@ func parseReplica(replica string) (*url.URL, error) {
 	return u.JoinPath("/"), nil
 }
 
-// base is the base URL of a replica as the configuration and discovery have it.
-func base(replica *url.URL) string { return strings.TrimSuffix(replica.String(), "/") }
+// ReplicaName is what a replica is called: its base URL as the configuration and
+// discovery have it, without the slash at the end.
+func ReplicaName(replica *url.URL) string { return strings.TrimSuffix(replica.String(), "/") }

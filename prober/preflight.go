@@ -109,9 +109,9 @@ func (a *arm) ask(ctx context.Context, replicas []*url.URL, found *ArmModel) err
 	var errs []error
 	for i, replica := range replicas {
 		if err := found.take(said[i], a.target.Model != ""); err != nil {
-			errs = append(errs, fmt.Errorf("target %q: replica %s: %w", a.Target, base(replica), err))
+			errs = append(errs, fmt.Errorf("target %q: replica %s: %w", a.Target, ReplicaName(replica), err))
 		}
-		a.asked[base(replica)] = true
+		a.asked[ReplicaName(replica)] = true
 	}
 	slices.Sort(found.Versions)
 	found.Versions = slices.Compact(found.Versions)

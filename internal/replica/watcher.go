@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -80,7 +79,7 @@ func (w *Watcher) replicas(place prober.Place) []*replica {
 	defer t.mu.Unlock()
 	replicas := make([]*replica, len(place.Replicas))
 	for i, u := range place.Replicas {
-		name := strings.TrimSuffix(u.String(), "/")
+		name := prober.ReplicaName(u)
 		if t.replicas[name] == nil {
 			t.replicas[name] = &replica{url: u, name: name}
 		}

@@ -48,8 +48,8 @@ func (m Machine) GPUs(t config.Target, replica string) (uuids []string) {
 	return uuids
 }
 
-// Name is what a replica is called, in labels and in the prober: its URL without a
-// slash at the end.
+// Name is what a replica of the configuration's or of discovery's is called, as by
+// prober.ReplicaName.
 func Name(replica string) string { return strings.TrimRight(replica, "/") }
 
 // listensAt says whether one of the addresses is reached at one of those at which
