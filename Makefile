@@ -22,8 +22,10 @@ build: ## Build ./vllm_prober.
 lint: $(tools)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run the linters.
 	$< run
 	cd e2e/prometheus && $< run
+	cd e2e/web && $< run
 	go mod tidy -diff
 	go -C e2e/prometheus mod tidy -diff
+	go -C e2e/web mod tidy -diff
 
 $(tools)/golangci-lint-$(GOLANGCI_LINT_VERSION):
 	GOBIN=$(tools) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

@@ -7,34 +7,10 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// mserBatch is the 5 of MSER-5.
-const mserBatch = 5
-
-// WarmUp is how many of the first samples of a series, which is in the order of
-// time, belong to its warm-up: those without which the mean of the rest has the
-// smallest standard error, by means of five (MSER-5: White, Cobb and Spratt,
-// Proceedings of the 2000 Winter Simulation Conference). It says false where the
-// smallest is not in the first half: the series is then no steadier at its end, or
-// too short.
-func WarmUp(series []float64) (samples int, settled bool) {
-	n := len(series) / mserBatch
-	if n < 4 {
-		return 0, false
-	}
-	means := make([]float64, n)
-	for i := range means {
-		for _, x := range series[i*mserBatch : (i+1)*mserBatch] {
-			means[i] += x / mserBatch
-		}
-	}
-	cut := Truncation(means)
-	return cut * mserBatch, cut < n/2
-}
-
-// Truncation is how many of the first values MSER (White, Simulation 69(6), 1997)
+// truncation is how many of the first values MSER (White, Simulation 69(6), 1997)
 // leaves out: at most half of them, as the error of the few that are left at the end
 // is small by chance.
-func Truncation(values []float64) int {
+func truncation(values []float64) int {
 	best, least := 0, math.Inf(1)
 	// From the end on, so that each sum extends the one before.
 	sum, squared := 0.0, 0.0
@@ -57,12 +33,12 @@ func Truncation(values []float64) int {
 	return best
 }
 
-// Trend is the probability that values, in the order of time, rise or fall as
+// trend is the probability that values, in the order of time, rise or fall as
 // steadily as these or more where time does nothing to them: Kendall's exact test of
 // their order against time (Mann, Econometrica 13(3), 1945). Correlated values have
 // to be averaged over longer times first. It is 1 for fewer than four. rises says
 // which way they go.
-func Trend(values []float64) (p float64, rises bool) {
+func trend(values []float64) (p float64, rises bool) {
 	n := len(values)
 	if n < 4 {
 		return 1, false
@@ -117,7 +93,7 @@ func (b *Batches) Steady() (steady, rises bool) {
 			means = append(means, sum/n)
 		}
 	}
-	p, rises := Trend(means)
+	p, rises := trend(means)
 	return p > alarm, rises
 }
 
@@ -140,7 +116,7 @@ func Warming(windows [][]float64) (parts int, change Change, ok bool) {
 			sum = added(sum, w)
 		}
 	}
-	parts = Truncation(sum)
+	parts = truncation(sum)
 	if parts == 0 || parts >= len(sum)/2 {
 		return 0, Change{}, false
 	}

@@ -7,39 +7,13 @@ import (
 	"testing"
 )
 
-// A queue that begins empty and is then as long as it stays: what is cut is its
-// beginning.
-func TestWarmUp(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	series := make([]float64, 400)
-	for i := range series {
-		level := 100.
-		if i < 60 {
-			level = 40 + float64(i)
-		}
-		series[i] = level + rng.NormFloat64()
-	}
-	if cut, settled := WarmUp(series); !settled || cut < 50 || cut > 70 {
-		t.Errorf("%d of the first 60 are warm-up, settled %t", cut, settled)
-	}
-	for i := range series {
-		series[i] = float64(i)
-	}
-	if cut, settled := WarmUp(series); settled {
-		t.Errorf("what always rises is settled after %d", cut)
-	}
-	if _, settled := WarmUp(series[:19]); settled {
-		t.Error("19 samples are settled")
-	}
-}
-
 // By hand: without the first two, the others are 1 ± 0.1.
 func TestTruncation(t *testing.T) {
-	if got := Truncation([]float64{9, 7, 1.1, 0.9, 1, 1.1, 0.9, 1}); got != 2 {
+	if got := truncation([]float64{9, 7, 1.1, 0.9, 1, 1.1, 0.9, 1}); got != 2 {
 		t.Errorf("%d, want 2", got)
 	}
 	for _, values := range [][]float64{nil, {1}, {1, 1, 1, 1}} {
-		if got := Truncation(values); got != 0 {
+		if got := truncation(values); got != 0 {
 			t.Errorf("%d of %v", got, values)
 		}
 	}
@@ -61,7 +35,7 @@ func TestTrend(t *testing.T) {
 		"all of the same":  {[]float64{1, 1, 1, 1}, 1, false},
 		"eight that fall ": {[]float64{8, 7, 6, 5, 4, 3, 2, 1}, 2. / 40320, false},
 	} {
-		if p, rises := Trend(test.values); math.Abs(p-test.want) > 1e-12 || rises != test.rises {
+		if p, rises := trend(test.values); math.Abs(p-test.want) > 1e-12 || rises != test.rises {
 			t.Errorf("%s: %g, rises %t; want %g, %t", name, p, rises, test.want, test.rises)
 		}
 	}
