@@ -34,26 +34,31 @@ type Change struct {
 	Freedom float64
 	// Spread is the standard deviation that Log has with one repeat of each side.
 	Spread float64
-	Method Method
+	// Less and More are by how much less or more than Log the truth may be beside
+	// chance, however many repeats there are; 0 where they find it. See NoFinerThan.
+	Less, More float64
+	Method     Method
 }
 
 // Ratio is how many times the base's the figure is, with Student's interval
-// (Gosset, Biometrika 6(1), 1908). confidence lies between 0 and 1.
+// (Gosset, Biometrika 6(1), 1908), to either side of all that the truth may be.
+// confidence lies between 0 and 1.
 func (c Change) Ratio(confidence float64) Interval {
 	half := student(c.Freedom).Quantile((1+confidence)/2) * c.Error
-	return Interval{math.Exp(c.Log), math.Exp(c.Log - half), math.Exp(c.Log + half)}
+	return Interval{math.Exp(c.Log), math.Exp(c.Log - c.Less - half), math.Exp(c.Log + c.More + half)}
 }
 
-// P is the probability of a change as large as this one, or larger, to either side
-// where there is none.
+// P is the probability, at most, of a change as large as this one, or larger, to either
+// side where there is none.
 func (c Change) P() float64 {
+	beyond := max(c.Log-c.Less, -c.Log-c.More) // what the measurement's grain does not explain
 	switch {
-	case c.Log == 0:
+	case beyond <= 0:
 		return 1
 	case c.Error == 0:
 		return 0
 	default:
-		return 2 * student(c.Freedom).CDF(-math.Abs(c.Log)/c.Error)
+		return 2 * student(c.Freedom).CDF(-beyond/c.Error)
 	}
 }
 
@@ -64,6 +69,24 @@ func (c Change) AtLeast(err float64) Change {
 	c.Error, c.Spread = max(c.Error, err), max(c.Spread, err)
 	return c
 }
+
+// NoFinerThan is the change of figures that are known to lie between others, and where
+// between them by no number of repeats: less and more, at least 0, are by how much the
+// truth may be less or more. The interval is that of a truth which is identified in part
+// alone (Imbens and Manski, Econometrica 72(6), 2004), with the two-sided percentiles, so
+// that it is rather too wide: it holds the truth as often as it says wherever between the
+// bounds that lies.
+func (c Change) NoFinerThan(less, more float64) Change {
+	c.Less, c.More = less, more
+	return c
+}
+
+// TooCoarse says whether no number of repeats could find a change by the share effect.
+func (c Change) TooCoarse(effect float64) bool { return c.findable(effect) <= 0 }
+
+// findable is how much of the logarithm of a change by the share effect is left to find,
+// for the truth may be so much nearer to none.
+func (c Change) findable(effect float64) float64 { return math.Log1p(effect) - max(c.Less, c.More) }
 
 func student(freedom float64) distuv.StudentsT {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}

@@ -200,3 +200,32 @@ func TestAQuantileAmongEquals(t *testing.T) {
 		t.Errorf("%+v, %t", e, ok)
 	}
 }
+
+// By hand: the percentiles of 2 degrees of freedom are ±4.3027, and 0.05 of the logarithm
+// is left of 0.08 where the truth may be 0.03 less; the other way round it may be 0.01 more.
+func TestNoFinerThan(t *testing.T) {
+	coarse := Change{Log: 0.08, Error: 0.05 / 4.3027, Freedom: 2}.NoFinerThan(0.03, 0.01)
+	near(t, "P", coarse.P(), 0.05, 1e-5)
+	ratio := coarse.Ratio(0.95)
+	near(t, "the lower end", ratio.Lower, 1, 1e-5)
+	near(t, "the upper end", ratio.Upper, math.Exp(0.08+0.01+0.05), 1e-5)
+	less := Change{Log: -0.06, Error: 0.05 / 4.3027, Freedom: 2}.NoFinerThan(0.03, 0.01)
+	near(t, "P of less", less.P(), 0.05, 1e-5)
+	near(t, "P of what the bounds explain", Change{Log: 0.02, Error: 1e-9, Freedom: 2}.NoFinerThan(0.03, 0).P(), 1, 0)
+	near(t, "P of that without chance", Change{Log: 0.02, Freedom: 2}.NoFinerThan(0.02, 0).P(), 1, 0)
+	near(t, "P of more without chance", Change{Log: 0.02, Freedom: 2}.NoFinerThan(0.019, 0).P(), 0, 0)
+
+	// As in TestNeeded, where half of a change by 10.25% = 1.05² − 1 is not to be found.
+	known := Change{Spread: 0.1, Freedom: 1e9}
+	if got, ok := known.NoFinerThan(0.01, math.Log(1.05)).Needed(1.05*1.05-1, 0.05, 0.8, true); !ok || got != 35 {
+		t.Errorf("%d, %t; want 35", got, ok)
+	}
+	for bound, want := range map[float64]bool{math.Log(1.04): false, math.Log(1.06): true} {
+		if got := known.NoFinerThan(bound, 0).TooCoarse(0.05); got != want {
+			t.Errorf("bounds of %g are too coarse: %t", bound, got)
+		}
+		if _, ok := known.NoFinerThan(0, bound).Needed(0.05, 0.05, 0.8, true); ok == want {
+			t.Errorf("bounds of %g: %t", bound, ok)
+		}
+	}
+}

@@ -86,7 +86,10 @@ func (c Change) Needed(effect, alpha, power float64, paired bool) (int, bool) {
 	if c.Freedom > 0 {
 		spread *= math.Sqrt(c.Freedom / distuv.ChiSquared{K: c.Freedom}.Quantile(1-sure))
 	}
-	wanted := math.Log1p(effect)
+	wanted := c.findable(effect)
+	if wanted <= 0 {
+		return 0, false
+	}
 	for n := 2; n <= MostRepeats; n++ {
 		freedom := float64(n - 1)
 		if !paired {
