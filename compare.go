@@ -96,7 +96,7 @@ func tablesOf(a, b compared, base, other string, effect float64) ([]*compare.Tab
 		cells += len(t.Cells)
 	}
 	if cells == 0 {
-		return nil, fmt.Errorf("%s and %s have no valid steps at the same request rate", tables[0].Base, tables[0].Other)
+		return nil, fmt.Errorf("%s and %s have neither valid steps at the same request rate nor both a search", tables[0].Base, tables[0].Other)
 	}
 	return tables, nil
 }

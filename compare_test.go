@@ -63,6 +63,61 @@ func ttfts(t *testing.T, runs ...[]float64) (folder string, ids []string) {
 	return folder, ids
 }
 
+// searches records runs of an arm whose searches have found those capacities, and SLO
+// rates of 80% of them. The runs have no request rate in common. It returns the folder and
+// the runs' ids.
+func searches(t *testing.T, capacities ...float64) (folder string, ids []string) {
+	t.Helper()
+	flags := &runFlags{file: write(t, "config.yml", probing("http://vllm:8000"))}
+	loaded, probe, err := flags.configure()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder = t.TempDir()
+	store, err := results.Open(folder, results.Retention{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	recorder, err := store.Recorder(loaded, probe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arm := prober.Arm{Target: "t", Replicas: 1, GPUs: 1}
+	for i, capacity := range capacities {
+		at := time.Date(2026, 11, 24, i, 0, 0, 0, time.UTC)
+		run := prober.Run{ID: fmt.Sprintf("20261124T%02d0000Z-%04d", i, i), Probe: "p", StartedAt: at, Steps: 1}
+		result := &prober.RunResult{Run: run, EndedAt: at.Add(time.Minute), Outcome: prober.RunSuccess}
+		result.Results = []prober.StepResult{{
+			Step:      prober.Step{RunID: run.ID, Probe: "p", Number: 1, Arm: arm, RequestRate: float64(1 + i), StartedAt: at, Window: 10 * time.Second},
+			EndedAt:   at.Add(time.Minute),
+			Completed: 100, Good: 100, Throughput: 10, Goodput: 10,
+		}}
+		answer := prober.Answer{Arm: arm, Steps: 4, Err: "no rate up to search.max_rate, 100, saturates the arm"}
+		if capacity > 0 {
+			answer = prober.Answer{
+				Arm: arm, Steps: 4, Capacity: &prober.Estimate{Value: capacity, Lower: 0.96 * capacity, Upper: 1.06 * capacity},
+				SLORate: &prober.Estimate{Value: 0.8 * capacity, Lower: 0.77 * capacity, Upper: 0.84 * capacity},
+			}
+		}
+		result.Answers = []prober.Answer{answer}
+		recorder.RunStarted(run)
+		recorder.StepEnded(&result.Results[0])
+		recorder.RunEnded(result)
+		ids = append(ids, run.ID)
+	}
+	return folder, ids
+}
+
+// Runs that have nothing but their searches in common are compared by these, in all forms.
+func TestCompareSearches(t *testing.T) {
+	folder, ids := searches(t, 60, 60.6, 59.4, 48, 0, 60)
+	golden.Check(t, "compare/searches.txt", text(t, "compare", "--storage.path", folder, strings.Join(ids[:3], ","), ids[3]))
+	golden.Check(t, "compare/searches.markdown", text(t, "compare", "--storage.path", folder, "--output", "markdown", ids[2], ids[4]))
+	// Of those before it, one has found none: nobody can say how much it bears.
+	golden.Check(t, "compare/searches_before.json", text(t, "compare", "--storage.path", folder, "--output", "json", ids[5]))
+}
+
 func TestCompare(t *testing.T) {
 	folder, ids := ttfts(t, []float64{100, 101, 99}, []float64{130, 131, 129})
 	golden.Check(t, "compare/runs.txt", text(t, "compare", "--storage.path", folder, ids[0], ids[1]))
@@ -141,6 +196,9 @@ func TestMistakesOfCompare(t *testing.T) {
 		ids[0] + " stands on both sides":   {ids[0], ids[0]},
 		ids[1] + " stands on both sides":   {ids[1], ids[0] + "," + ids[1]},
 		"no run before " + ids[0] + " was": {ids[1] + "," + ids[0]},
+		"have neither valid steps at the same request rate nor both a search": {
+			ids[0] + ":t:1", write(t, "bench.json", `{"request_rate": 7, "request_throughput": 7, "mean_ttft_ms": 50}`),
+		},
 	} {
 		p := start(t, append([]string{"compare", "--storage.path", folder}, args...)...)
 		if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), want) {

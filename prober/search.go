@@ -34,6 +34,13 @@ type Answer struct {
 	Err string `json:"error,omitempty"`
 }
 
+// IsConfirmed says whether the capacity is as sure as a search asks for, whatever became of
+// the rest of it: an arm bears nearly as much, and little more saturates it.
+func (a *Answer) IsConfirmed() bool {
+	c := a.Capacity
+	return c != nil && c.Lower >= sustained*c.Value && c.Upper <= (1+2*leastOverload)*c.Value
+}
+
 const (
 	// climb is from one rate to the next while none saturates the arm.
 	climb = 1.33
@@ -46,6 +53,9 @@ const (
 	// under is the share of a capacity at which the arm is asked to bear it, and
 	// sustained what it has to be seen to bear.
 	under, sustained = 0.96, 0.92
+	// leastOverload is the least share by which an arm is overloaded to tell what it
+	// completes.
+	leastOverload = 0.06
 )
 
 // search chooses the request rates of one arm that follow those of the ladder:
@@ -174,9 +184,9 @@ func (s *search) repeats(saturated *rung) bool {
 // overloaded for a step to tell. Some servers do less the more they are asked, so
 // it should be no larger. A judgement's own limit is passed with room for chance.
 func (s *search) overload(capacity float64) float64 {
-	const least, room = 0.06, 1.3
+	const room = 1.3
 	settled := s.MaxWindow.Seconds() / 2
-	return max(least, room*beyondChance/math.Sqrt(capacity*settled))
+	return max(leastOverload, room*beyondChance/math.Sqrt(capacity*settled))
 }
 
 // upwards is the next rate while none has saturated the arm.

@@ -15,6 +15,9 @@ import (
 type Side struct {
 	Name  string
 	Steps []Step
+	// Answers are what the searches of its runs have found, each as a step without a
+	// request rate: see OfAnswer.
+	Answers []Step
 	// Findings are what has to be known of it before it is compared.
 	Findings []Finding
 }
@@ -41,15 +44,17 @@ type Table struct {
 	Findings []Finding `json:"findings,omitempty"`
 }
 
-// Cell is one metric at one request rate.
+// Cell is one metric at one request rate, or of the searches.
 type Cell struct {
-	RequestRate float64 `json:"request_rate"`
+	// RequestRate is in requests per second; 0 of what searches have found.
+	RequestRate float64 `json:"request_rate,omitempty"`
 	Metric      Metric  `json:"metric"`
 	// Base and Other are the sides' figures, the geometric means of their steps; 0
 	// where a side has none.
 	Base  float64 `json:"base"`
 	Other float64 `json:"other"`
-	// BaseSteps and OtherSteps are how many valid steps they are from.
+	// BaseSteps and OtherSteps are how many valid steps they are from, or how many
+	// searches, of which a run has one.
 	BaseSteps  int `json:"base_steps"`
 	OtherSteps int `json:"other_steps"`
 	// Change is by what share of the base the other side is more; 0 where a side has no
@@ -64,7 +69,8 @@ type Cell struct {
 	// Beyond is, where there is no difference, how large one may be all the same.
 	Beyond float64 `json:"beyond,omitempty"`
 	// Reason is why a cell is undetermined, and NeededRepeats how many steps of each
-	// side would tell; 0 where that is unknown or too many.
+	// side would tell, or how many runs of what searches find; 0 where that is unknown or
+	// too many.
 	Reason        string `json:"reason,omitempty"`
 	NeededRepeats int    `json:"needed_repeats,omitempty"`
 
@@ -77,30 +83,37 @@ type Interval struct {
 	Upper float64 `json:"upper"`
 }
 
-// Between compares a side with a base at each request rate that both have. effect is
-// the smallest difference that matters, as a share above 0.
+// Between compares a side with a base at each request rate that both have, and then what
+// their searches have found. effect is the smallest difference that matters, as a share
+// above 0.
 func Between(base, other Side, effect float64) *Table {
 	t := &Table{Base: base.Name, Other: other.Name, Effect: effect, Cells: []Cell{}}
 	for _, rate := range commonRates(base, other) {
-		a, b := base.at(rate), other.at(rate)
-		for _, metric := range Metrics() {
-			if metric == Goodput && isThroughput(a) && isThroughput(b) {
-				continue
-			}
-			if cell, has := cellOf(metric, a, b); has {
-				cell.RequestRate = rate
-				t.Cells = append(t.Cells, cell)
-			}
-		}
+		t.compare(rate, base.at(rate), other.at(rate))
 	}
-	paired := isPaired(base.Steps, other.Steps)
-	t.judge(paired)
+	if len(base.Answers) > 0 && len(other.Answers) > 0 {
+		t.compare(0, base.Answers, other.Answers)
+	}
+	t.judge(base, other)
 	for _, f := range slices.Concat(base.Findings, other.Findings, Findings(slices.Concat(base.Steps, other.Steps)), unbound(base, other)) {
 		if !slices.Contains(t.Findings, f) { // of many files it is the same
 			t.Findings = append(t.Findings, f)
 		}
 	}
 	return t
+}
+
+// compare adds the cells of steps at one rate, or of answers.
+func (t *Table) compare(rate float64, base, other []Step) {
+	for _, metric := range Metrics() {
+		if metric == Goodput && isThroughput(base) && isThroughput(other) {
+			continue
+		}
+		if cell, has := cellOf(metric, base, other); has {
+			cell.RequestRate = rate
+			t.Cells = append(t.Cells, cell)
+		}
+	}
 }
 
 func (s Side) at(rate float64) (steps []Step) {
@@ -154,7 +167,7 @@ func figures(metric Metric, steps []Step) (all []Figure, of []Step) {
 func hasNone(metric Metric, steps []Step) bool {
 	return slices.ContainsFunc(steps, func(s Step) bool {
 		f, has := s.Figures[metric]
-		return has && f.Value == 0
+		return has && f.Value == 0 && f.Flaw == ""
 	})
 }
 
@@ -165,9 +178,16 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	c := Cell{
 		Metric: metric, Base: typical(a), Other: typical(b), BaseSteps: len(a), OtherSteps: len(b), Word: stats.Undetermined,
 	}
+	lacking := missing(metric, base, other)
 	switch {
-	case len(a)+len(b) == 0:
+	case len(a)+len(b) == 0 && (lacking == "" || metric == SLORate): // which is not sought where there is no SLO
 		return c, false
+	case lacking != "":
+		c.Reason = lacking
+		if len(a) > 0 && len(b) > 0 {
+			c.Change = c.Other/c.Base - 1
+		}
+		return c, true
 	case hasNone(metric, base), hasNone(metric, other):
 		c.Reason = "a step had not one such request, of which there is no ratio"
 		return c, true
@@ -191,6 +211,7 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 		// A request that ends just within the window or just after it.
 		change = change.AtLeast(0.5 / float64(fewest))
 	}
+	change = change.NoFinerThan(grain(b, less)+grain(a, more), grain(b, more)+grain(a, less))
 	c.change, c.Method = change, change.Method
 	ratio := change.Ratio(Confidence)
 	c.Change, c.Interval = ratio.Value-1, &Interval{ratio.Lower - 1, ratio.Upper - 1}
@@ -309,7 +330,7 @@ func fewestCounted(a, b []Figure) int {
 }
 
 // judge finds the words, for all cells together.
-func (t *Table) judge(paired bool) {
+func (t *Table) judge(base, other Side) {
 	var tested []*Cell
 	var p []float64
 	for i := range t.Cells {
@@ -317,19 +338,26 @@ func (t *Table) judge(paired bool) {
 			tested, p = append(tested, c), append(p, c.change.P())
 		}
 	}
+	stepsPaired, answersPaired := isPaired(base.Steps, other.Steps), isPaired(base.Answers, other.Answers)
 	significant := stats.Holm(p, 1-Confidence)
 	for i, c := range tested {
 		c.Word, c.Beyond = c.change.Say(significant[i], !c.Metric.IsLatency(), t.Effect)
 		if c.Word != stats.Undetermined {
 			continue
 		}
+		paired, repeats := stepsPaired, "steps"
+		if c.Metric.IsAnswer() {
+			paired, repeats = answersPaired, "runs"
+		}
 		needed, canTell := c.change.Needed(t.Effect, (1-Confidence)/float64(len(tested)), Power, paired)
 		c.NeededRepeats = needed
 		switch {
-		case !canTell:
-			c.Reason = fmt.Sprintf("chance does so much that not even %d steps of each would tell", stats.MostRepeats)
 		case c.Interval.Lower > 0 || c.Interval.Upper < 0:
 			c.Reason = fmt.Sprintf("one of %d cells may look like that by chance", len(tested))
+		case c.change.TooCoarse(t.Effect):
+			c.Reason = tooCoarse
+		case !canTell:
+			c.Reason = fmt.Sprintf("chance does so much that not even %d %s of each would tell", stats.MostRepeats, repeats)
 		default:
 			c.Reason = "chance may do as much, and more than the effect is not excluded"
 		}

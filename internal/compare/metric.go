@@ -19,15 +19,21 @@ const (
 	TPOTP99    Metric = "tpot_p99"
 	E2EMean    Metric = "e2e_mean"
 	E2EP99     Metric = "e2e_p99"
+	// Capacity and SLORate are what searches have found, and belong to no request rate.
+	Capacity Metric = "capacity"
+	SLORate  Metric = "slo_rate"
 )
 
 // Metrics lists all metrics, in the order of tables.
 func Metrics() []Metric {
-	return []Metric{Throughput, Goodput, TTFTMean, TTFTP50, TTFTP99, TPOTMean, TPOTP99, E2EMean, E2EP99}
+	return []Metric{Throughput, Goodput, TTFTMean, TTFTP50, TTFTP99, TPOTMean, TPOTP99, E2EMean, E2EP99, Capacity, SLORate}
 }
 
 // IsLatency says whether a metric is one: less of it is better, and it is in seconds.
-func (m Metric) IsLatency() bool { return m != Throughput && m != Goodput }
+func (m Metric) IsLatency() bool { return m != Throughput && m != Goodput && !m.IsAnswer() }
+
+// IsAnswer says whether a search finds a metric: it has no request rate, and a run has one.
+func (m Metric) IsAnswer() bool { return m == Capacity || m == SLORate }
 
 // latency is where a step has a latency metric.
 type latency struct {

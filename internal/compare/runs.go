@@ -15,8 +15,13 @@ import (
 // name is that of all of them; where there are several, an arm's own is added.
 func OfRuns(name string, runs []*prober.RunResult) []Side {
 	var arms []prober.Arm
-	steps := map[prober.Arm][]Step{}
+	steps, answers := map[prober.Arm][]Step{}, map[prober.Arm][]Step{}
 	for _, run := range runs {
+		for i := range run.Answers {
+			if answer, has := OfAnswer(run, &run.Answers[i]); has {
+				answers[answer.Arm] = append(answers[answer.Arm], answer)
+			}
+		}
 		for i := range run.Results {
 			r := &run.Results[i]
 			if !r.Valid() {
@@ -31,7 +36,7 @@ func OfRuns(name string, runs []*prober.RunResult) []Side {
 	slices.SortFunc(arms, prober.Arm.Compare)
 	sides := make([]Side, len(arms))
 	for i, arm := range arms {
-		sides[i] = Side{Name: name, Steps: steps[arm]}
+		sides[i] = Side{Name: name, Steps: steps[arm], Answers: answers[arm]}
 		if len(arms) > 1 {
 			sides[i].Name = fmt.Sprintf("%s:%s:%d", name, arm.Target, arm.Replicas)
 		}

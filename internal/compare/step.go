@@ -50,7 +50,11 @@ type Figure struct {
 	Why  string
 	// Count is how many requests it counts; 0 for what is no count.
 	Count int
-	// Flaw says why it cannot be compared at all; empty where it can.
+	// Less and More are by how much less or more than Value the truth may be, as
+	// logarithms, however often it is measured in the same way.
+	Less, More float64
+	// Flaw says why it cannot be compared at all; empty where it can. Such a figure may
+	// have no value.
 	Flaw string
 }
 

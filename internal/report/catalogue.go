@@ -180,6 +180,28 @@ var catalogue = map[string]message{
 		"{repeats} repeats of each step would decide {decided} of the {means} means that are undetermined between {other} and {base}; no number of repeats is known that would decide the others.",
 		"{other}, {base}: 단계마다 {repeats}회 반복하면 판정하지 못한 평균값 {means}개 중 {decided}개를 판정할 수 있습니다. 나머지는 몇 회를 반복해야 하는지 알 수 없습니다.",
 	},
+	"difference.answer_less": {
+		"The {metric} of {other} is {share} lower than {than} ({interval}): {to} requests a second against {from}.",
+		"{other}의 {metric}: {than} {share} 낮습니다({interval}). 초당 {from}건 → {to}건.",
+	},
+	"difference.answer_more": {
+		"The {metric} of {other} is {share} higher than {than} ({interval}): {to} requests a second against {from}.",
+		"{other}의 {metric}: {than} {share} 높습니다({interval}). 초당 {from}건 → {to}건.",
+	},
+	"difference.answer_same": {
+		"The {metric} of {other} is the same as {than}: no difference beyond ±{beyond}.",
+		"{other}의 {metric}: {than} 차이가 ±{beyond}를 넘지 않습니다.",
+	},
+	"difference.answer_runs": {
+		"Whether the {metric} of {other} is higher or lower than {than} is undetermined: {change} ({interval}); {runs} runs of each would tell.",
+		"{other}의 {metric}: {than} 높은지 낮은지 판정할 수 없습니다. {change}({interval}). 양쪽을 {runs}회씩 실행하면 판정할 수 있습니다.",
+	},
+	"difference.answer_open": {
+		"Whether the {metric} of {other} is higher or lower than {than} is undetermined: {change} ({interval}).",
+		"{other}의 {metric}: {than} 높은지 낮은지 판정할 수 없습니다. {change}({interval}).",
+	},
+	"than.arm":    {"that of {base}", "{base} 대비"},
+	"than.before": {"in {base}", "{base} 대비"},
 	"experiment.best": {
 		"At {rate} requests a second, which saturates all arms, {best} completes the most: {throughput} a second.",
 		"모든 대상이 포화되는 초당 {rate}건에서 가장 많이 처리한 것은 {best}입니다(초당 {throughput}건).",
@@ -259,6 +281,8 @@ var catalogue = map[string]message{
 	"metric.tpot_p99":   {"TPOT, p99", "TPOT p99"},
 	"metric.e2e_mean":   {"E2E, mean", "E2E 평균"},
 	"metric.e2e_p99":    {"E2E, p99", "E2E p99"},
+	"metric.capacity":   {"capacity", "처리 용량"},
+	"metric.slo_rate":   {"SLO rate", "SLO 유지 요청률"},
 
 	"verdict.yes":          {"saturated", "포화"},
 	"verdict.no":           {"not saturated", "포화 아님"},
@@ -408,5 +432,6 @@ var catalogue = map[string]message{
 	},
 	"text.rate":     {"{rate} req/s", "초당 {rate}건"},
 	"needs":         {"{repeats} repeats would tell", "{repeats}회 반복하면 판정 가능"},
+	"needs.runs":    {"{repeats} runs of each would tell", "양쪽을 {repeats}회씩 실행하면 판정 가능"},
 	"text.describe": {"{what}: {from} at {lower} and {to} at {upper} requests a second.", "{what}: 초당 {lower}건에서 {from}, {upper}건에서 {to}."},
 }

@@ -64,8 +64,8 @@ func cellTable(t *compare.Table) *document.Table {
 	for i := range t.Cells {
 		c := &t.Cells[i]
 		row := []string{
-			fmt.Sprintf("%g", c.RequestRate), metricName(c.Metric), inUnit(c.Metric, c.Base), inUnit(c.Metric, c.Other),
-			shown(c.Base > 0 && c.Other > 0, "%s", percent(1+c.Change)), "–", "–", bothSteps(c.BaseSteps, c.OtherSteps), Verdict(c),
+			shown(c.RequestRate > 0, "%g", c.RequestRate), metricName(c.Metric), inUnit(c.Metric, c.Base), inUnit(c.Metric, c.Other),
+			shown(c.Base > 0 && c.Other > 0, "%s", percent(1+c.Change)), "–", "–", bothSteps(c), Verdict(c),
 		}
 		if c.Interval != nil {
 			row[5], row[6] = percent(1+c.Interval.Lower), percent(1+c.Interval.Upper)
@@ -75,11 +75,18 @@ func cellTable(t *compare.Table) *document.Table {
 	return g
 }
 
-func bothSteps(base, other int) string {
-	if base == other {
-		return fmt.Sprint(base)
+// bothSteps is how many steps a cell is from or, where searches found it, how many runs.
+func bothSteps(c *compare.Cell) string {
+	switch {
+	case c.Metric.IsAnswer() && c.BaseSteps == c.OtherSteps:
+		return Count(c.BaseSteps, "run")
+	case c.Metric.IsAnswer():
+		return fmt.Sprintf("%d and %d runs", c.BaseSteps, c.OtherSteps)
+	case c.BaseSteps == c.OtherSteps:
+		return fmt.Sprint(c.BaseSteps)
+	default:
+		return fmt.Sprintf("%d and %d", c.BaseSteps, c.OtherSteps)
 	}
-	return fmt.Sprintf("%d and %d", base, other)
 }
 
 // Verdict is a cell's word, with what belongs to it.
@@ -88,7 +95,7 @@ func Verdict(c *compare.Cell) string {
 	case c.Word == stats.NoDifference:
 		return fmt.Sprintf("no difference beyond ±%g%%", margin(c.Beyond).percent())
 	case c.Word == stats.Undetermined && c.NeededRepeats > 0:
-		return fmt.Sprintf("undetermined: %s; %s of each would tell", c.Reason, Count(c.NeededRepeats, "step"))
+		return fmt.Sprintf("undetermined: %s; %s of each would tell", c.Reason, Count(c.NeededRepeats, repeated(c.Metric)))
 	case c.Word == stats.Undetermined:
 		return "undetermined: " + c.Reason
 	default:
@@ -96,9 +103,18 @@ func Verdict(c *compare.Cell) string {
 	}
 }
 
+// repeated is what is made again to know more of a metric.
+func repeated(m compare.Metric) string {
+	if m.IsAnswer() {
+		return "run"
+	}
+	return "step"
+}
+
 var metricNames = map[compare.Metric]string{
 	compare.Throughput: "done/s", compare.Goodput: "good/s", compare.TTFTMean: "TTFT ms", compare.TTFTP50: "TTFT p50", compare.TTFTP99: "TTFT p99",
 	compare.TPOTMean: "TPOT ms", compare.TPOTP99: "TPOT p99", compare.E2EMean: "E2E ms", compare.E2EP99: "E2E p99",
+	compare.Capacity: "capacity", compare.SLORate: "in SLO",
 }
 
 func metricName(m compare.Metric) string { return metricNames[m] }

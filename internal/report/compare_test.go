@@ -32,6 +32,14 @@ func TestWriteComparisons(t *testing.T) {
 				Interval: &compare.Interval{Lower: -0.2, Upper: -0.13}, Method: stats.Pairs, Word: stats.Worse,
 			},
 			{RequestRate: 60, Metric: compare.E2EMean, Other: 2.5, OtherSteps: 1, Word: stats.Undetermined, Reason: "the base has no such figure here"},
+			{
+				Metric: compare.Capacity, Base: 66.1, Other: 64.2, BaseSteps: 10, OtherSteps: 1, Change: 64.2/66.1 - 1,
+				Interval: &compare.Interval{Lower: -0.08, Upper: 0.02}, Method: stats.Former, Word: stats.Undetermined, Reason: "chance may do as much", NeededRepeats: 4,
+			},
+			{
+				Metric: compare.SLORate, Base: 60, Other: 45, BaseSteps: 10, OtherSteps: 1, Change: -0.25,
+				Interval: &compare.Interval{Lower: -0.35, Upper: -0.15}, Method: stats.Former, Word: stats.Worse,
+			},
 		},
 		Findings: []compare.Finding{
 			{Kind: compare.Differ, Text: "the definitions differ in workload"},

@@ -76,6 +76,11 @@ func (s speaker) show(x any) string {
 			return s.say("before.one", nil)
 		}
 		return s.say("before.several", values{"runs": int(x)})
+	case reference:
+		if _, isRuns := x.side.(runsBefore); isRuns {
+			return s.say("than.before", values{"base": x.side})
+		}
+		return s.say("than.arm", values{"base": x.side})
 	case []prober.Arm:
 		names := make([]string, len(x))
 		for i, a := range x {

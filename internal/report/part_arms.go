@@ -29,13 +29,13 @@ func (w *writer) sinceBefore() (blocks []document.Block) {
 
 // contrast has a table of the means, as people make it, and one of all figures.
 func (w *writer) contrast(c contrast) []document.Block {
-	return []document.Block{
-		document.Paragraph(w.say("text.arms", values{
-			"base": c.base, "effect": share(c.table.Effect), "method": w.methods(c.table),
-		})),
-		{Table: w.means(c)},
-		{Table: w.cells(c)},
+	blocks := []document.Block{document.Paragraph(w.say("text.arms", values{
+		"base": c.base, "effect": share(c.table.Effect), "method": w.methods(c.table),
+	}))}
+	if means := w.means(c); len(means.Rows) > 0 {
+		blocks = append(blocks, document.Block{Table: means})
 	}
+	return append(blocks, document.Block{Table: w.cells(c)})
 }
 
 // methods says where a table's intervals come from.
@@ -64,7 +64,9 @@ func (w *writer) means(p contrast) *document.Table {
 	}
 	var rates []float64
 	for _, c := range p.table.Cells {
-		rates = append(rates, c.RequestRate)
+		if !c.Metric.IsAnswer() {
+			rates = append(rates, c.RequestRate)
+		}
 	}
 	for _, rate := range slices.Compact(rates) {
 		row := []string{chart.Number.Format(rate)}
@@ -93,17 +95,25 @@ func (w *writer) cells(p contrast) *document.Table {
 		c := &p.table.Cells[i]
 		interval, why := "–", c.Reason
 		if c.Interval != nil {
-			interval = fmt.Sprintf("%s, %s", signed(c.Interval.Lower), signed(c.Interval.Upper))
+			interval = intervalOf(c)
 		}
 		if c.NeededRepeats > 0 {
-			why += "; " + w.say("needs", values{"repeats": c.NeededRepeats})
+			needs := "needs"
+			if c.Metric.IsAnswer() {
+				needs = "needs.runs"
+			}
+			why += "; " + w.say(needs, values{"repeats": c.NeededRepeats})
 		}
 		moved := "–"
 		if c.Base > 0 && c.Other > 0 {
 			moved = signed(c.Change)
 		}
+		rate := "–"
+		if c.RequestRate > 0 {
+			rate = chart.Number.Format(c.RequestRate)
+		}
 		t.Rows = append(t.Rows, []string{
-			chart.Number.Format(c.RequestRate), w.show(c.Metric), figure(c.Metric, c.Base), figure(c.Metric, c.Other),
+			rate, w.show(c.Metric), figure(c.Metric, c.Base), figure(c.Metric, c.Other),
 			moved, interval, w.word(c), fmt.Sprintf("%d / %d", c.BaseSteps, c.OtherSteps), why,
 		})
 	}

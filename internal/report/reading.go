@@ -120,6 +120,13 @@ func (d *reading) side(arm prober.Arm) compare.Side {
 			side.Steps = append(side.Steps, compare.OfStep(s))
 		}
 	}
+	for i := range d.result.Answers {
+		if a := &d.result.Answers[i]; a.Arm == arm {
+			if answer, has := compare.OfAnswer(d.result, a); has {
+				side.Answers = append(side.Answers, answer)
+			}
+		}
+	}
 	return side
 }
 

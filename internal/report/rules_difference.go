@@ -27,14 +27,65 @@ func sinceBefore(d *reading) (found []finding) {
 	return found
 }
 
-// difference is that of one contrast.
+// difference is that of one contrast: of its figures at the request rates together, and
+// of each that searches have found.
 func difference(p contrast) []finding {
+	var steps, answers []compare.Cell
+	for _, c := range p.table.Cells {
+		if c.Metric.IsAnswer() {
+			answers = append(answers, c)
+		} else {
+			steps = append(steps, c)
+		}
+	}
+	var found []finding
+	if len(steps) > 0 {
+		found = ofSteps(p, steps)
+	}
+	for i := range answers {
+		if f, says := ofAnswer(p, &answers[i]); says {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// reference is the side that another is held against, as the end of a sentence: "that of
+// an arm", or "in the runs before".
+type reference struct{ side any }
+
+// ofAnswer says how what searches have found differs. Of one run of each there is nothing
+// to say.
+func ofAnswer(p contrast, c *compare.Cell) (f finding, says bool) {
+	if c.Interval == nil {
+		return f, false
+	}
+	v := values{
+		"metric": c.Metric, "other": p.other, "than": reference{p.base}, "from": c.Base, "to": c.Other, "runs": c.NeededRepeats,
+		"change": signed(c.Change), "share": strings.TrimLeft(signed(c.Change), "+−"), "interval": intervalOf(c), "beyond": margin(c.Beyond),
+	}
+	rule := "difference.answer_more"
+	switch {
+	case c.Word == stats.NoDifference:
+		rule = "difference.answer_same"
+	case c.Word == stats.Undetermined && c.NeededRepeats > 0:
+		rule = "difference.answer_runs"
+	case c.Word == stats.Undetermined:
+		rule = "difference.answer_open"
+	case c.Change < 0:
+		rule = "difference.answer_less"
+	}
+	return finding{rule, v, fmt.Sprintf("%s: %.4g, %.4g; word: %s", c.Metric, c.Base, c.Other, c.Word)}, true
+}
+
+// ofSteps says how the figures at request rates differ.
+func ofSteps(p contrast, cells []compare.Cell) []finding {
 	count := map[stats.Word]int{}
 	beyond, repeats := 0.0, 0
 	open, decided := 0, 0 // means that are undetermined, and those of them that repeats decide
 	var most *compare.Cell
-	for i := range p.table.Cells {
-		c := &p.table.Cells[i]
+	for i := range cells {
+		c := &cells[i]
 		count[c.Word]++
 		beyond = max(beyond, c.Beyond)
 		if isMean(c.Metric) && c.Word == stats.Undetermined {
@@ -48,7 +99,7 @@ func difference(p contrast) []finding {
 			most = c
 		}
 	}
-	n := len(p.table.Cells)
+	n := len(cells)
 	v := values{"base": p.base, "other": p.other, "cells": n}
 	says := fmt.Sprintf("words: %d better, %d worse, %d no difference, %d undetermined",
 		count[stats.Better], count[stats.Worse], count[stats.NoDifference], count[stats.Undetermined])
@@ -62,7 +113,7 @@ func difference(p contrast) []finding {
 		v["beyond"] = margin(beyond)
 		return []finding{{"difference.none", v, says}}
 	case count[stats.Undetermined] == n:
-		v["reason"] = reasons(p.table.Cells)
+		v["reason"] = reasons(cells)
 		found = append(found, finding{"difference.undetermined", v, says})
 	default:
 		v["beyond"], v["same"], v["undetermined"] = margin(beyond), count[stats.NoDifference], count[stats.Undetermined]
@@ -112,9 +163,13 @@ func cellChange(c *compare.Cell) string {
 	}
 	text := signed(c.Change)
 	if c.Interval != nil {
-		text += fmt.Sprintf(" (%s, %s)", signed(c.Interval.Lower), signed(c.Interval.Upper))
+		text += fmt.Sprintf(" (%s)", intervalOf(c))
 	}
 	return text
+}
+
+func intervalOf(c *compare.Cell) string {
+	return signed(c.Interval.Lower) + ", " + signed(c.Interval.Upper)
 }
 
 // experiment says what the run's experiment has found.

@@ -452,28 +452,10 @@ func TestSentences(t *testing.T) {
 			"GPUs of a were throttled at 10 requests a second (sw_power_cap): these steps measure the cooling and the power limit as well.", "throttled_seconds: sw_power_cap",
 		},
 	} {
-		t.Run(c.rule, func(t *testing.T) {
-			told[c.rule] = true
-			var found []finding
-			d := read(c.record)
-			for _, topic := range topics {
-				found = append(found, topic.findings(d)...)
-			}
-			i := slices.IndexFunc(found, func(f finding) bool { return f.rule == c.rule })
-			if i < 0 {
-				t.Fatalf("not found; found were %v", found)
-			}
-			if got := (speaker{English, d.arms}).say(c.rule, found[i].values); got != c.text {
-				t.Errorf("got\n%s\nwant\n%s", got, c.text)
-			}
-			if found[i].evidence != c.evidence {
-				t.Errorf("evidence\n%s\nwant\n%s", found[i].evidence, c.evidence)
-			}
-			korean := (speaker{Korean, d.arms}).say(c.rule, found[i].values)
-			if !regexp.MustCompile(`\p{Hangul}`).MatchString(korean) || strings.ContainsAny(korean, "{}") || strings.Contains(korean, "<nil>") {
-				t.Errorf("in Korean: %s", korean)
-			}
-		})
+		t.Run(c.rule, func(t *testing.T) { tells(t, read(c.record), c.rule, c.text, c.evidence) })
+	}
+	for _, c := range sinceSearches() {
+		t.Run(c.rule, func(t *testing.T) { tells(t, c.found, c.rule, c.text, c.evidence) })
 	}
 	for rule := range catalogue {
 		if isRule(rule) && !told[rule] {
@@ -483,6 +465,30 @@ func TestSentences(t *testing.T) {
 }
 
 var told = map[string]bool{}
+
+// tells finds the sentence of a rule, and holds its text and its evidence against others.
+func tells(t *testing.T, d *reading, rule, text, evidence string) {
+	t.Helper()
+	told[rule] = true
+	var found []finding
+	for _, topic := range topics {
+		found = append(found, topic.findings(d)...)
+	}
+	i := slices.IndexFunc(found, func(f finding) bool { return f.rule == rule })
+	if i < 0 {
+		t.Fatalf("not found; found were %v", found)
+	}
+	if got := (speaker{English, d.arms}).say(rule, found[i].values); got != text {
+		t.Errorf("got\n%s\nwant\n%s", got, text)
+	}
+	if found[i].evidence != evidence {
+		t.Errorf("evidence\n%s\nwant\n%s", found[i].evidence, evidence)
+	}
+	korean := (speaker{Korean, d.arms}).say(rule, found[i].values)
+	if !regexp.MustCompile(`\p{Hangul}`).MatchString(korean) || strings.ContainsAny(korean, "{}") || strings.Contains(korean, "<nil>") {
+		t.Errorf("in Korean: %s", korean)
+	}
+}
 
 // isRule says whether a text is a rule's sentence.
 func isRule(key string) bool {

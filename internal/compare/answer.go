@@ -1,0 +1,108 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"vllm_prober/prober"
+)
+
+// Why answers cannot tell.
+const (
+	// oneRun: what one search has found tells nothing of what another one would.
+	oneRun = "there is one run of each, and one search tells nothing of chance"
+	// tooCoarse: the truth lies between two rates, and repeats do not tell where.
+	tooCoarse = "the rates that the searches tried lie too far apart to find the effect, however many runs there are"
+)
+
+// OfAnswer is what a run's search has found of an arm, as a step without a request rate.
+// The run is its unit: what makes one run unlike the next meets all steps of its search.
+// Arms of one run share that, and are pairs, although their searches ask for other rates;
+// a test of pairs holds whether they share much or nothing.
+//
+// A capacity is counted while the arm is busy, so that it is as fine as a count. Of an SLO
+// rate it is known that it lies between two rates, of which the one keeps the SLO and the
+// other does not; where between them is a guess, and the same one in the next run that
+// tries these rates.
+//
+// It says false where the arm has no valid step: then the prober is to blame for what was
+// not found.
+func OfAnswer(run *prober.RunResult, a *prober.Answer) (Step, bool) {
+	s := Step{Run: run.ID, Pair: run.ID, Arm: a.Arm, Figures: Figures{}}
+	lacking := ""
+	switch {
+	case a.Err != "":
+		lacking = fmt.Sprintf("the search of run %s was given up: %s", run.ID, a.Err)
+	case run.Outcome != prober.RunSuccess:
+		lacking = fmt.Sprintf("run %s ended before its search", run.ID)
+	}
+	s.Figures[Capacity] = Figure{Flaw: lacking}
+	if c := a.Capacity; c != nil {
+		f := Figure{Value: c.Value, Why: oneRun, Count: settled(run, a.Arm, c), Flaw: lacking}
+		if a.IsConfirmed() {
+			f.Flaw = ""
+		}
+		s.Figures[Capacity] = f
+	}
+	switch r := a.SLORate; {
+	case r != nil && r.Lower > 0:
+		s.Figures[SLORate] = Figure{Value: r.Value, Less: math.Log(r.Value / r.Lower), More: math.Log(r.Upper / r.Value), Why: oneRun}
+	case lacking != "":
+		s.Figures[SLORate] = Figure{Flaw: lacking}
+	}
+	return s, hasValidStep(run, a.Arm)
+}
+
+func hasValidStep(run *prober.RunResult, arm prober.Arm) bool {
+	for i := range run.Results {
+		if r := &run.Results[i]; r.Arm == arm && r.Valid() {
+			return true
+		}
+	}
+	return false
+}
+
+// settled is how many requests a capacity was counted from, in the second half of the
+// load of the step that saturated the arm; of several the fewest, and 0 where it is not
+// known.
+func settled(run *prober.RunResult, arm prober.Arm, capacity *prober.Estimate) (fewest int) {
+	for i := range run.Results {
+		r := &run.Results[i]
+		if r.Arm != arm || !r.Valid() || r.RequestRate != capacity.Upper {
+			continue
+		}
+		n := int(capacity.Value * min(r.Window, (r.Warmup+r.Window)/2).Seconds())
+		if fewest == 0 || n < fewest {
+			fewest = n
+		}
+	}
+	return fewest
+}
+
+// missing says why what one of the searches found cannot be compared; it is empty where all
+// of it can. A search that was given up must not be left out: what is too high to be found
+// is missing because it is high.
+func missing(metric Metric, base, other []Step) string {
+	if !metric.IsAnswer() {
+		return ""
+	}
+	for _, s := range slices.Concat(base, other) {
+		if f := s.Figures[metric]; f.Flaw != "" {
+			return f.Flaw
+		}
+	}
+	return ""
+}
+
+// grain is the mean of what the truth of a side's figures may be less, or more.
+func grain(figures []Figure, of func(Figure) float64) float64 {
+	sum := 0.0
+	for _, f := range figures {
+		sum += of(f)
+	}
+	return sum / float64(len(figures))
+}
+
+func less(f Figure) float64 { return f.Less }
+func more(f Figure) float64 { return f.More }
