@@ -54,8 +54,8 @@ func TestCIRunsTheCommandsOfTheREADME(t *testing.T) {
 	}
 	ci := read(t, ".ci/run")
 	for _, command := range commands {
-		// As a line of its own, alone or put into the background with its output kept.
-		line := regexp.MustCompile(`(?m)^\s*(setsid )?` + regexp.QuoteMeta(command) + `( >"\$out" 2>&1 &)?$`)
+		// As a line of its own, alone or put into the background with its output and its records kept.
+		line := regexp.MustCompile(`(?m)^\s*(setsid )?` + regexp.QuoteMeta(command) + `( --storage.path "\S+" >"\S+" 2>&1 &)?$`)
 		if !line.MatchString(ci) {
 			t.Errorf("CI does not run %q", command)
 		}
