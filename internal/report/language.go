@@ -8,6 +8,7 @@ import (
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/compare"
+	"vllm_prober/internal/config"
 	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
@@ -38,6 +39,9 @@ type speaker struct {
 	arms     []prober.Arm // that names have to tell apart
 }
 
+// english writes for programs, and for the commands that know no other language.
+var english = speaker{language: English}
+
 // say is a message of the catalogue.
 func (s speaker) say(key string, v values) string {
 	m, known := catalogue[key]
@@ -49,6 +53,28 @@ func (s speaker) say(key string, v values) string {
 		text = m.ko
 	}
 	return inBraces.ReplaceAllStringFunc(text, func(word string) string { return s.show(v[word[1:len(word)-1]]) })
+}
+
+// called is what a code that records hold is called. One that is not known, as of a later
+// release, stands for itself.
+func (s speaker) called(area, code string) string {
+	key := area + "." + code
+	if _, known := catalogue[key]; !known {
+		return code
+	}
+	return s.say(key, nil)
+}
+
+// quote is a text as it was recorded, in whichever language: in others it is quoted.
+type quote string
+
+// requests is a number of them, with the noun.
+type requests int
+
+// tally is how often something was.
+type tally struct {
+	of any
+	n  int
 }
 
 // seconds, share and margin are figures that are shown with their unit.
@@ -76,29 +102,72 @@ func (s speaker) show(x any) string {
 			return s.say("before.one", nil)
 		}
 		return s.say("before.several", values{"runs": int(x)})
-	case []prober.Arm:
-		names := make([]string, len(x))
-		for i, a := range x {
-			names[i] = s.arm(a)
+	case requests:
+		if s.language == Korean {
+			return fmt.Sprintf("요청 %d건", x)
 		}
-		return s.list(names)
+		return Count(int(x), "request")
+	case ending:
+		return s.ending(x)
+	case compare.Reason:
+		return s.reason(x)
+	case compare.Finding:
+		return s.detail(x)
+	case cellReasons:
+		return s.cellReasons(x)
+	case tally:
+		return s.say("tally", values{"of": x.of, "n": x.n})
+	case []prober.Arm:
+		return s.list(texts(s, x))
 	case []string:
 		return s.list(x)
 	case []float64:
-		rates := make([]string, len(x))
-		for i, r := range x {
-			rates[i] = s.show(r)
-		}
-		return s.list(rates)
+		return s.list(texts(s, x))
+	case []tally:
+		return s.list(texts(s, x))
 	case float64:
 		return chart.Number.Format(x)
+	case quote:
+		if s.language == English || x == "" {
+			return string(x)
+		}
+		return "“" + string(x) + "”"
+	default:
+		return s.code(x)
+	}
+}
+
+// code is a code as a word, and any other value as it is.
+func (s speaker) code(x any) string {
+	switch x := x.(type) {
 	case compare.Metric:
-		return s.say("metric."+string(x), nil)
+		return s.called("metric", string(x))
 	case stats.Word:
-		return s.say("word."+string(x), nil)
+		return s.called("word", string(x))
+	case prober.Promise:
+		return s.called("promise", string(x))
+	case prober.Outcome:
+		return s.called("outcome", string(x))
+	case prober.RunOutcome:
+		return s.called("ending", string(x))
+	case prober.Saturation:
+		return s.called("verdict", string(x))
+	case prober.InForceVerdict:
+		return s.called("verdict", string(x))
+	case config.Process:
+		return s.called("process", string(x))
 	default:
 		return fmt.Sprint(x)
 	}
+}
+
+// texts are values in words.
+func texts[T any](s speaker, values []T) []string {
+	all := make([]string, len(values))
+	for i, x := range values {
+		all[i] = s.show(x)
+	}
+	return all
 }
 
 // signed is a change in percent.

@@ -91,7 +91,7 @@ func (w *writer) cells(p contrast) *document.Table {
 	t.Head = append(t.Head, w.head("change", "interval", "word", "repeats", "why")...)
 	for i := range p.table.Cells {
 		c := &p.table.Cells[i]
-		interval, why := "–", c.Reason
+		interval, why := "–", w.reason(c.Reason)
 		if c.Interval != nil {
 			interval = fmt.Sprintf("%s, %s", signed(c.Interval.Lower), signed(c.Interval.Upper))
 		}

@@ -104,13 +104,12 @@ func (w *writer) batchSize() []document.Block {
 		if waiting, known := p.meanOf(waitingMean); known {
 			waits = chart.Number.Format(waiting)
 		}
-		verdict := inForceOf(p.steps)
 		size := "–"
 		if arm.BatchSize > 0 {
 			size = w.show(arm.BatchSize)
 		}
 		table.Rows = append(table.Rows, []string{
-			w.arm(arm), chart.Number.Format(p.rate), size, running, waits, w.say("verdict."+string(verdict.Verdict), nil), verdict.Detail,
+			w.arm(arm), chart.Number.Format(p.rate), size, running, waits, w.show(inForceOf(p.steps).Verdict), w.ran(p.steps),
 		})
 	}
 	if !declared || len(table.Rows) == 0 {
