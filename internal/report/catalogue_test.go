@@ -19,7 +19,7 @@ import (
 	"vllm_prober/prober"
 )
 
-// texts of all codes that have words.
+// allCodes are those that have words, by the areas of these.
 func allCodes() map[string][]string {
 	all := map[string][]string{
 		"process":   {string(config.Poisson), string(config.Constant), string(config.Gamma)},
@@ -115,7 +115,7 @@ var soundingParticle = regexp.MustCompile(`\{(arms?|base|other|what|reason|detai
 
 var (
 	latin  = regexp.MustCompile(`[A-Za-z0-9_.:/-]*[A-Za-z][A-Za-z0-9_.:/-]*`)
-	quoted = regexp.MustCompile(`“[^”]*”`)
+	quotes = regexp.MustCompile(`“[^”]*”`)
 	// technical is what Korean has no other words for, and names that tests give.
 	technical = strings.Fields(`TTFT TPOT ITL E2E SLO GPU CPU KV HTTP TLS URL vLLM vllm_prober guidellm ms s J W FILE completions`)
 )
@@ -123,7 +123,7 @@ var (
 // plainEnglish are the English words of a text, without quotes, values in braces,
 // technical terms and identifiers, which hold a digit or a sign.
 func plainEnglish(text string, names ...string) (words []string) {
-	text = quoted.ReplaceAllString(inBraces.ReplaceAllString(text, ""), "")
+	text = quotes.ReplaceAllString(inBraces.ReplaceAllString(text, ""), "")
 	text = strings.ReplaceAll(text, "vllm bench serve", "")
 	for _, word := range latin.FindAllString(text, -1) {
 		word = strings.Trim(word, ".:/-")

@@ -80,7 +80,7 @@ func withoutEmptyParts(b chart.Bars) chart.Bars {
 
 // batchSize is what the replicas said of it at the highest rate of each arm.
 func (w *writer) batchSize() []document.Block {
-	table := &document.Table{Head: w.head("arm", "req_s", "declared", "running", "waiting", "word", "note")}
+	table := &document.Table{Head: w.head("arm", "req_s", "declared", "running", "waiting", "word", "note"), Remark: true}
 	declared := false
 	for _, arm := range w.d.arms {
 		declared = declared || arm.BatchSize > 0

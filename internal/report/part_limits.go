@@ -63,7 +63,7 @@ func (w *writer) saturation() []document.Block {
 		}
 		return chart.Number.Format(e.Value)
 	}
-	table := &document.Table{Head: w.head("arm", "borne", "unknown", "over", "capacity", "slo_rate", "note")}
+	table := &document.Table{Head: w.head("arm", "borne", "unknown", "over", "capacity", "slo_rate", "note"), Remark: true}
 	for _, arm := range w.d.arms {
 		points := w.d.points(arm)
 		if len(points) == 0 {

@@ -14,7 +14,7 @@ import (
 // doubts are the notes of all steps that have one: what is withheld, and why, and
 // what a reader has to know of the rest.
 func (w *writer) doubts() []document.Block {
-	table := &document.Table{Head: w.head("arm", "req_s", "note")}
+	table := &document.Table{Head: w.head("arm", "req_s", "note"), Remark: true}
 	for i := range w.d.aborted {
 		s := &w.d.aborted[i]
 		table.Rows = append(table.Rows, []string{w.arm(s.Arm), chart.Number.Format(s.RequestRate), w.note(s) + "; " + w.say("text.made_again", nil)})
