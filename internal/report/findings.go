@@ -19,7 +19,7 @@ func (s speaker) reason(r compare.Reason) string {
 // cellReasons are why cells are undetermined, with how many have each reason.
 type cellReasons []tally
 
-func (s speaker) cellReasons(all cellReasons) string {
+func (all cellReasons) in(s speaker) string {
 	if len(all) == 1 {
 		return s.show(all[0].of)
 	}
@@ -37,7 +37,8 @@ func (s speaker) detail(f compare.Finding) string {
 		return s.say("finding.by_replicas", values{"size": d.BatchSize, "rate": f.RequestRate})
 	case compare.ByLittle:
 		return s.say("finding.by_little", values{
-			"size": d.BatchSize, "rate": f.RequestRate, "throughput": d.Throughput, "time": seconds(d.Seconds), "running": d.Running, "slots": d.Slots,
+			"size": d.BatchSize, "rate": f.RequestRate, "throughput": d.Throughput, "time": seconds(d.Seconds),
+			"running": d.Running, "slots": d.Slots,
 		})
 	case compare.Contradiction:
 		return s.say("finding.impossible", values{

@@ -8,8 +8,6 @@ import (
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/compare"
-	"vllm_prober/internal/config"
-	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
 
@@ -55,28 +53,6 @@ func (s speaker) say(key string, v values) string {
 	return inBraces.ReplaceAllStringFunc(text, func(word string) string { return s.show(v[word[1:len(word)-1]]) })
 }
 
-// called is what a code that records hold is called. One that is not known, as of a later
-// release, stands for itself.
-func (s speaker) called(area, code string) string {
-	key := area + "." + code
-	if _, known := catalogue[key]; !known {
-		return code
-	}
-	return s.say(key, nil)
-}
-
-// quote is a text as it was recorded, in whichever language: in others it is quoted.
-type quote string
-
-// requests is a number of them, with the noun.
-type requests int
-
-// tally is how often something was.
-type tally struct {
-	of any
-	n  int
-}
-
 // seconds, share and margin are figures that are shown with their unit.
 type (
 	seconds float64
@@ -97,26 +73,12 @@ func (s speaker) show(x any) string {
 	switch x := x.(type) {
 	case prober.Arm:
 		return s.arm(x)
-	case runsBefore:
-		if x == 1 {
-			return s.say("before.one", nil)
-		}
-		return s.say("before.several", values{"runs": int(x)})
-	case requests:
-		if s.language == Korean {
-			return fmt.Sprintf("요청 %d건", x)
-		}
-		return Count(int(x), "request")
-	case ending:
-		return s.ending(x)
+	case spoken:
+		return x.in(s)
 	case compare.Reason:
 		return s.reason(x)
 	case compare.Finding:
 		return s.detail(x)
-	case cellReasons:
-		return s.cellReasons(x)
-	case tally:
-		return s.say("tally", values{"of": x.of, "n": x.n})
 	case []prober.Arm:
 		return s.list(texts(s, x))
 	case []string:
@@ -127,37 +89,8 @@ func (s speaker) show(x any) string {
 		return s.list(texts(s, x))
 	case float64:
 		return chart.Number.Format(x)
-	case quote:
-		if s.language == English || x == "" {
-			return string(x)
-		}
-		return "“" + string(x) + "”"
 	default:
 		return s.code(x)
-	}
-}
-
-// code is a code as a word, and any other value as it is.
-func (s speaker) code(x any) string {
-	switch x := x.(type) {
-	case compare.Metric:
-		return s.called("metric", string(x))
-	case stats.Word:
-		return s.called("word", string(x))
-	case prober.Promise:
-		return s.called("promise", string(x))
-	case prober.Outcome:
-		return s.called("outcome", string(x))
-	case prober.RunOutcome:
-		return s.called("ending", string(x))
-	case prober.Saturation:
-		return s.called("verdict", string(x))
-	case prober.InForceVerdict:
-		return s.called("verdict", string(x))
-	case config.Process:
-		return s.called("process", string(x))
-	default:
-		return fmt.Sprint(x)
 	}
 }
 

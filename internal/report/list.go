@@ -54,7 +54,7 @@ type ending struct {
 	err     string
 }
 
-func (s speaker) ending(e ending) string {
+func (e ending) in(s speaker) string {
 	switch {
 	case e.outcome == "":
 		return s.say("ending.none", nil)
