@@ -6,15 +6,15 @@ import "maps"
 // Korean needs no particle after it that depends on how it sounds.
 var catalogue = func() map[string]message {
 	all := map[string]message{}
-	for _, some := range []map[string]message{ofRules, ofTables, ofComparisons, ofSteps} {
+	for _, some := range []map[string]message{ruleTexts, tableTexts, comparisonTexts, stepTexts} {
 		maps.Copy(all, some)
 	}
 	return all
 }()
 
-// ofRules are the sentences of rules, by their names, and the words for verdicts and
+// ruleTexts are the sentences of rules, by their names, and the words for verdicts and
 // metrics.
-var ofRules = map[string]message{
+var ruleTexts = map[string]message{
 	// What became of the run.
 	"run.success": {
 		"The run made all of its steps: {steps}.",

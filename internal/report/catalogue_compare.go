@@ -1,9 +1,9 @@
 package report
 
-// ofComparisons are what package compare has found, in words: why nothing can be said of
+// comparisonTexts are what package compare has found, in words: why nothing can be said of
 // a figure, by its code, and what figures say together. They end without a full stop, for
 // they also stand in tables and within sentences.
-var ofComparisons = map[string]message{
+var comparisonTexts = map[string]message{
 	"reason.no_request": {
 		"a step had not one such request, of which there is no ratio",
 		"해당하는 요청이 한 건도 없는 단계가 있어 비율을 구할 수 없음",

@@ -1,8 +1,8 @@
 package report
 
-// ofSteps are the columns of the table of steps, what is noted of a step, and the words
+// stepTexts are the columns of the table of steps, what is noted of a step, and the words
 // for codes that records hold. In English a code stands for itself.
-var ofSteps = map[string]message{
+var stepTexts = map[string]message{
 	"column.target":                     {"target", "대상"},
 	"column.gpus":                       {"GPUs", "GPU"},
 	"column.batch_size":                 {"batch", "배치"},

@@ -1,8 +1,8 @@
 package report
 
-// ofTables are the texts of a report around its sentences: titles, heads, labels and
+// tableTexts are the texts of a report around its sentences: titles, heads, labels and
 // the prose between.
-var ofTables = map[string]message{
+var tableTexts = map[string]message{
 	// Titles.
 	"topic.trust":       {"Can it be believed?", "측정의 신뢰성"},
 	"topic.load":        {"How much it bears", "처리 능력"},

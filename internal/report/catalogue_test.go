@@ -55,7 +55,7 @@ func allCodes() map[string][]string {
 
 // All texts are there in both languages, speak of the same values, and are used.
 func TestCatalogue(t *testing.T) {
-	if n := len(ofRules) + len(ofTables) + len(ofComparisons) + len(ofSteps); n != len(catalogue) {
+	if n := len(ruleTexts) + len(tableTexts) + len(comparisonTexts) + len(stepTexts); n != len(catalogue) {
 		t.Errorf("%d texts have %d names", n, len(catalogue))
 	}
 	var source []byte
