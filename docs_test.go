@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"vllm_prober/collector"
+	"vllm_prober/internal/compare"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/simulator"
@@ -185,6 +186,17 @@ func gpuMetrics(t *testing.T) []string {
 	}, ITL: &prober.Histogram{}})
 	registry.MustRegister(collector.NewGPU(poller), collector.NewReplicaGPUs(func() []config.Target { return targets }, poller.Fresh), p)
 	return familiesOf(t, registry)
+}
+
+// Every reason of the code for a comparison that says nothing is in docs/api.md.
+func TestReasonsAreDocumented(t *testing.T) {
+	_, row, _ := strings.Cut(read(t, "docs/api.md"), "\n| `reason_code` |")
+	row, _, _ = strings.Cut(row, "\n")
+	for _, code := range compare.ReasonCodes() {
+		if !strings.Contains(row, fmt.Sprintf("`%s`", code)) {
+			t.Errorf("%s is not in docs/api.md", code)
+		}
+	}
 }
 
 // Every outcome and every promise of the code is in docs/measurement.md, in the

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
@@ -52,19 +51,12 @@ func readBench(name string, text []byte) (Side, error) {
 		s.Figures.put(metric, value, milli)
 	}
 	b.detail(s.Figures)
-	side := Side{Name: name, Steps: []Step{s}, Findings: []Finding{{
-		Kind: Foreign, Text: "vllm bench serve counts the time in which the last requests drain as time, so that its throughput falls short; " +
-			"it has no window, so that its first requests meet an empty server and its last an emptying one; " +
-			"and its latencies begin when a request is sent, not when it was intended",
-	}}}
+	side := Side{Name: name, Steps: []Step{s}, Findings: []Finding{{Kind: Foreign, Detail: OtherTool{VLLMBench}}}}
 	if b.Concurrency != nil && *b.Concurrency > 0 {
-		side.Findings = append(side.Findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: fmt.Sprintf(
-			"%s had at most %d requests in flight: while these are slow it asks for less, and what the others waited for their turn is in no latency",
-			name, *b.Concurrency)})
+		side.Findings = append(side.Findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: InFlightLimit{name, *b.Concurrency}})
 	}
 	if b.Failed > 0 {
-		side.Findings = append(side.Findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: fmt.Sprintf(
-			"%d requests of %s failed; its latencies are of the others", b.Failed, name)})
+		side.Findings = append(side.Findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: FailedRequests{name, b.Failed}})
 	}
 	return side, nil
 }

@@ -6,6 +6,34 @@ import (
 	"fmt"
 )
 
+// Tool is another tool.
+type Tool string
+
+// The tools.
+const (
+	VLLMBench Tool = "vllm_bench_serve"
+	Guidellm  Tool = "guidellm"
+)
+
+// OtherTool is that a side's figures are a tool's, which makes them in its own way.
+type OtherTool struct{ Tool Tool }
+
+// InFlightLimit is that the tool had so many requests of a side in flight at most.
+type InFlightLimit struct {
+	Side     string
+	Requests int
+}
+
+// FailedRequests is that so many requests of a side failed.
+type FailedRequests struct {
+	Side     string
+	Requests int
+}
+
+func (OtherTool) detail()      {}
+func (InFlightLimit) detail()  {}
+func (FailedRequests) detail() {}
+
 // Read reads a file that another tool has written: what vllm bench serve saves, or
 // guidellm's report as JSON. name is that of the side. The error says what is wrong
 // with the file, and what would do.
@@ -35,13 +63,10 @@ func Read(name string, text []byte) (Side, error) {
 // errNoRate is why a file has nothing to compare.
 var errNoRate = errors.New("it has no request rate: only open loops at a rate, with constant or Poisson arrivals, can be compared")
 
-// noChance is why a figure of another tool tells nothing of its error.
-const noChance = "there is one run of each, and nothing in its file tells chance"
-
 // put adds a figure, unless the file does not have it.
 func (all Figures) put(m Metric, value *float64, unit float64) {
 	if value != nil && isFigure(*value*unit) {
-		all[m] = Figure{Value: *value * unit, Why: noChance}
+		all[m] = Figure{Value: *value * unit, Why: Reason{Code: NotInFile}}
 	}
 }
 

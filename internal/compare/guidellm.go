@@ -47,11 +47,7 @@ func readGuidellm(name string, text []byte) (Side, error) {
 	if err := json.Unmarshal(text, &g); err != nil {
 		return Side{}, err
 	}
-	side := Side{Name: name, Findings: []Finding{{
-		Kind: Foreign, Text: "guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, " +
-			"so that its throughput falls short; its latencies begin when a request is sent, not when it was intended; " +
-			"and its time between tokens, which stands for TPOT, counts an answer by its tokens",
-	}}}
+	side := Side{Name: name, Findings: []Finding{{Kind: Foreign, Detail: OtherTool{Guidellm}}}}
 	for _, b := range g.Benchmarks {
 		strategy := b.Config.Strategy
 		if strategy.Rate == nil {
