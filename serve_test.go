@@ -5,9 +5,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -288,12 +290,40 @@ func TestGracePeriodCuts(t *testing.T) {
 	}
 }
 
+// Nobody is asked anything by a daemon that cannot listen.
 func TestAddressInUse(t *testing.T) {
-	f := fleet(t, 1, simulator.Options{})
-	taken := strings.TrimPrefix(f.URLs[0], "http://")
-	p := start(t, "serve", "--config.file="+write(t, "config.yml", probing(f.URLs[0])), "--web.listen-address="+taken, "--storage.path=")
-	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "address already in use") {
-		t.Errorf("status %d: %s", status, p.stderr.String())
+	var asked atomic.Int64
+	replica := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer replica.Close()
+	taken := strings.TrimPrefix(replica.URL, "http://")
+	for _, args := range [][]string{
+		{"serve", "--config.file=" + write(t, "config.yml", probing(replica.URL)), "--storage.path="},
+		{"demo"},
+	} {
+		p := start(t, append(args, "--web.listen-address="+taken)...)
+		want := "vllm_prober: serving HTTP: listen tcp " + taken + ": bind: address already in use: give another --web.listen-address\n"
+		if status := p.wait(); status != 1 || !strings.HasSuffix(p.stderr.String(), want) || p.stdout.String() != "" {
+			t.Errorf("%s: status %d: %s%s", args[0], status, p.stdout.String(), p.stderr.String())
+		}
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("%d requests were sent by what could not listen", n)
+	}
+}
+
+// A mistake in the file of TLS and passwords is told of the file, and before anything
+// begins; --config.check finds it, too.
+func TestMistakenWebConfig(t *testing.T) {
+	file := "--config.file=" + write(t, "config.yml", probing("http://127.0.0.1:1"))
+	mistaken := write(t, "web.yml", "tls_server_confg: {}\n")
+	for _, args := range [][]string{
+		{"serve", file, "--storage.path="}, {"serve", file, "--config.check"}, {"demo", "--web.listen-address=" + freeAddress(t)},
+	} {
+		p := start(t, append(args, "--web.config.file="+mistaken)...)
+		want := "vllm_prober: --web.config.file " + mistaken + ": yaml: unmarshal errors:\n  line 1: field tls_server_confg not found"
+		if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), want) || p.stdout.String() != "" {
+			t.Errorf("%s: status %d: %s%s", args, status, p.stdout.String(), p.stderr.String())
+		}
 	}
 }
 
