@@ -114,7 +114,28 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 		probe.Ladder.Rates = append(probe.Ladder.Rates, rate)
 	}
 	cfg := &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}}
-	return cfg, probe, cfg.Validate()
+	return cfg, probe, inFlags(cfg.Validate())
+}
+
+// flagOf turns the paths of a configuration that flags made into the names of these.
+var flagOf = strings.NewReplacer(
+	"targets[0].replicas", "--target", "targets[0].model", "--model", "targets[0].http_client", "--api-key-file",
+	"probes[0].ladder.", "--", "probes[0].workload.", "--", "probes[0].search", "--search", "_", "-",
+)
+
+// inFlags tells the mistakes of a configuration in the words of the flags that made
+// it: nobody who gives --rates has a ladder.
+func inFlags(err error) error {
+	mistakes, are := errors.AsType[*config.Error](err)
+	if !are {
+		return err
+	}
+	for i, p := range mistakes.Problems {
+		if name := flagOf.Replace(p.Path); strings.HasPrefix(name, "--") {
+			mistakes.Problems[i].Path, _, _ = strings.Cut(name, "[") // which of the flag's values says the rest
+		}
+	}
+	return mistakes
 }
 
 func chooseProbe(cfg *config.Config, name string) (config.Probe, error) {
