@@ -137,6 +137,7 @@ func TestServe(t *testing.T) {
 		"/config":     "interval: 1h0m0s",
 		"/metrics":    `vllm_prober_step_valid{batch_size="",gpus="1",probe="p",reason="send_lag",request_rate="20",target="t"} 1`,
 		"/not/a/page": "404 page not found",
+		"/probe?x=y":  "scrape /metrics",
 	} {
 		if _, body := d.do(http.MethodGet, path); !strings.Contains(body, want) {
 			t.Errorf("GET %s shows no %q:\n%.2000s", path, want, body)
@@ -253,7 +254,7 @@ probes:
 	d.is(`vllm_prober_runs_total{probe="good",result="success"}`, 1)
 	for name, want := range map[string]string{
 		"down":   "connect: connection refused",
-		"locked": "set the target's http_client.authorization to vLLM's --api-key",
+		"locked": "vLLM's --api-key belongs into the target's http_client.authorization",
 		"hung":   "no answer within 10s: is the server hung, or the wrong address?",
 	} {
 		d.is(`vllm_prober_runs_total{probe="`+name+`",result="failed"}`, 1)
