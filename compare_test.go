@@ -190,7 +190,9 @@ func TestCompareFiles(t *testing.T) {
 func TestMistakesOfCompare(t *testing.T) {
 	folder, ids := ttfts(t, []float64{100}, []float64{130})
 	for want, args := range map[string][]string{
-		`there is no run "x"`: {"x", ids[0]},
+		`there is no run "x"`:           {"x", ids[0]},
+		"open none.json: no such file":  {"none.json", ids[0]},
+		"open a/none.txt: no such file": {ids[0], "a/none.txt"},
 		"has no arm \"other\"; it has 20261124T000000Z-0000:t:1, 20261124T000000Z-0000:t:2": {ids[0] + ":other", ids[1]},
 		"--effect: 0; allowed":             {"--effect", "0", ids[0], ids[1]},
 		ids[0] + " stands on both sides":   {ids[0], ids[0]},
