@@ -44,6 +44,7 @@ func listen(pages http.Handler, flags *webFlags, logger *slog.Logger) (*webServe
 	}
 	w := &webServer{server: newServer(pages), failed: make(chan error, 1), opened: make(chan struct{})}
 	w.open = sync.OnceFunc(func() { close(w.opened) })
+	w.server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn) // in the form of all other lines
 	listens := make(chan struct{})
 	listensNow := sync.OnceFunc(func() { close(listens) })
 	// The server asks for it after all addresses were bound, and before it takes the

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -309,6 +312,31 @@ func TestAddressInUse(t *testing.T) {
 	}
 	if n := asked.Load(); n != 0 {
 		t.Errorf("%d requests were sent by what could not listen", n)
+	}
+}
+
+// What the web server logs has the form of all other lines.
+func TestTheWebServersLog(t *testing.T) {
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	pair := certificate.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := write(t, "cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})))
+	file := write(t, "web.yml", fmt.Sprintf("tls_server_config: {cert_file: %s, key_file: %s}\n",
+		cert, write(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))))
+	// It answers plain HTTP, too, with what is wrong: that is what tells that it serves.
+	d := serveConfig(t, probing("http://127.0.0.1:1"), "--log.format=json", "--web.config.file="+file)
+	d.eventually("the handshake is logged", func() bool {
+		return strings.Contains(d.stderr.String(), "client sent an HTTP request to an HTTPS server")
+	})
+	for line := range strings.Lines(d.stderr.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("a line that is no JSON: %s", line)
+		}
 	}
 }
 
