@@ -178,7 +178,8 @@ func former(records *results.Reader, of compared) (compared, error) {
 		return compared{}, err
 	}
 	if len(before) == 0 {
-		return compared{}, fmt.Errorf("no run before %s was made whole with its definition: name one to compare it with", oldest.ID)
+		return compared{}, fmt.Errorf(
+			"no run of probe %q before %s made all its steps with the same configuration: name a run to compare it with", oldest.Probe, oldest.ID)
 	}
 	c := compared{records: before}
 	var runs []*prober.RunResult
