@@ -47,7 +47,8 @@ func gpusAt(place prober.Place, targets []config.Target, poller *gpu.Poller) (uu
 		case len(of) == 0 && !fresh:
 			return nil, errors.New("this machine's GPUs cannot be read")
 		case len(of) == 0:
-			return nil, fmt.Errorf("it is not known which GPUs serve %s: name them in gpu_uuids of target %q, if they are this machine's", replica, place.Target)
+			return nil, fmt.Errorf("it is not known which GPUs serve %s: name them in gpu_uuids of target %q, if they are this machine's",
+				replica, place.Target)
 		}
 		uuids = append(uuids, of...)
 	}
