@@ -163,7 +163,15 @@ probes:
 		},
 		"two ways at once": {
 			[]string{"run", "--config.file=" + valid, "--rates=1"},
-			`vllm_prober: --config.file and --target with --rates are two ways to say the same: give one`,
+			`vllm_prober: --config.file says itself what --rates would say: leave out either`,
+		},
+		"flags beside a configuration": {
+			[]string{"run", "--config.file=" + valid, "--probe=one", "--window=30s", "--no-search", "--seed=0"},
+			`vllm_prober: --config.file says itself what --search, --window, --seed would say: leave out either`,
+		},
+		"a probe without a configuration": {
+			[]string{"run", "--probe=one", "--rates=1", "--target=http://127.0.0.1:1"},
+			`vllm_prober: --probe names one of a configuration's probes: give --config.file, too, instead of --target and --rates`,
 		},
 		"rates that are none": {
 			[]string{"run", "--target=http://127.0.0.1:1", "--rates=10;20"},
