@@ -171,7 +171,7 @@ probes:
 		},
 		"a probe without a configuration": {
 			[]string{"run", "--probe=one", "--rates=1", "--target=http://127.0.0.1:1"},
-			`vllm_prober: --probe names one of a configuration's probes: give --config.file, too, instead of --target and --rates`,
+			`vllm_prober: --probe is of a configuration: give --config.file instead of --target and --rates`,
 		},
 		"rates that are none": {
 			[]string{"run", "--target=http://127.0.0.1:1", "--rates=10;20"},

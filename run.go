@@ -126,7 +126,7 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 		return nil, config.Probe{}, errors.New("nothing to run: give --config.file, or --target and --rates")
 	}
 	if f.probe != "" {
-		return nil, config.Probe{}, errors.New("--probe names one of a configuration's probes: give --config.file, too, instead of --target and --rates")
+		return nil, config.Probe{}, errors.New("--probe is of a configuration: give --config.file instead of --target and --rates")
 	}
 	target := config.DefaultTarget()
 	target.Name, target.Replicas, target.Model = "target", f.targets, f.model
