@@ -158,7 +158,7 @@ func TestCompareWithTheRunsBefore(t *testing.T) {
 		t.Errorf("before the third of six are two:\n%s", out)
 	}
 	p := start(t, "compare", "--storage.path", folder, ids[0])
-	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "no run before "+ids[0]) {
+	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "before "+ids[0]) {
 		t.Errorf("status %d: %s", status, p.stderr.String())
 	}
 }
@@ -190,12 +190,14 @@ func TestCompareFiles(t *testing.T) {
 func TestMistakesOfCompare(t *testing.T) {
 	folder, ids := ttfts(t, []float64{100}, []float64{130})
 	for want, args := range map[string][]string{
-		`there is no run "x"`: {"x", ids[0]},
+		`there is no run "x"`:           {"x", ids[0]},
+		"open none.json: no such file":  {"none.json", ids[0]},
+		"open a/none.txt: no such file": {ids[0], "a/none.txt"},
 		"has no arm \"other\"; it has 20261124T000000Z-0000:t:1, 20261124T000000Z-0000:t:2": {ids[0] + ":other", ids[1]},
-		"--effect: 0; allowed":             {"--effect", "0", ids[0], ids[1]},
-		ids[0] + " stands on both sides":   {ids[0], ids[0]},
-		ids[1] + " stands on both sides":   {ids[1], ids[0] + "," + ids[1]},
-		"no run before " + ids[0] + " was": {ids[1] + "," + ids[0]},
+		"--effect: 0; allowed":                                                 {"--effect", "0", ids[0], ids[1]},
+		ids[0] + " stands on both sides":                                       {ids[0], ids[0]},
+		ids[1] + " stands on both sides":                                       {ids[1], ids[0] + "," + ids[1]},
+		"before " + ids[0] + " made all its steps with the same configuration": {ids[1] + "," + ids[0]},
 		"have neither valid steps at the same request rate nor both a search": {
 			ids[0] + ":t:1", write(t, "bench.json", `{"request_rate": 7, "request_throughput": 7, "mean_ttft_ms": 50}`),
 		},
