@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"slices"
 
 	"vllm_prober/prober"
@@ -34,8 +33,7 @@ type verdict struct {
 	Foreign int `json:"steps_with_foreign_traffic"`
 }
 
-// verdictsOf are what a run says of its arms, in the order of target, GPUs and batch
-// size.
+// verdictsOf are what a run says of its arms, in their order.
 func verdictsOf(r *prober.RunResult) []verdict {
 	byArm := map[prober.Arm]*verdict{}
 	for i := range r.Results {
@@ -52,7 +50,7 @@ func verdictsOf(r *prober.RunResult) []verdict {
 		v.judge(r)
 		all = append(all, *v)
 	}
-	slices.SortFunc(all, func(a, b verdict) int { return compareArms(a.Arm, b.Arm) })
+	slices.SortFunc(all, func(a, b verdict) int { return a.Arm.Compare(b.Arm) })
 	return all
 }
 
@@ -109,8 +107,3 @@ func (v *verdict) judge(r *prober.RunResult) {
 var telling = []prober.InForceVerdict{prober.NotInForce, prober.Bound, prober.DidNotBind, prober.InForceUnknown}
 
 func tells(v prober.InForceVerdict) int { return slices.Index(telling, v) }
-
-// compareArms orders arms as tables do.
-func compareArms(a, b prober.Arm) int {
-	return cmp.Or(cmp.Compare(a.Target, b.Target), a.GPUs-b.GPUs, a.BatchSize-b.BatchSize, a.Replicas-b.Replicas)
-}
