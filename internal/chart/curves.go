@@ -14,7 +14,7 @@ type Curves struct {
 	Series             []Series
 	// Lines mark values of an axis, such as a limit or a capacity.
 	Lines []Line
-	// Width and Height are those of the view box; 0 is 480 by 300. On a page, the
+	// Width and Height are those of the view box; 0 is 400 by 270. On a page, the
 	// chart is as wide as what holds it.
 	Width, Height float64
 }
@@ -54,7 +54,7 @@ type Line struct {
 func (c Curves) SVG() string {
 	width, height := size(c.Width, c.Height)
 	legend := c.legend(width)
-	top := float64(len(legend)*lineHeight) + 8
+	top := float64(len(legend)*lineHeight) + 14
 	if c.Y.Label != "" { // it is above the axis
 		top += lineHeight
 	}
@@ -212,13 +212,13 @@ func (c Curves) legend(width float64) [][]entry {
 	x := width
 	for i, s := range c.Series {
 		name := short(s.Name, width-key-20)
-		if w := key + widthOf(name) + 14; x+w > width {
+		if w := key + widthOf(name); x+w > width {
 			lines = append(lines, nil)
 			x = 0
 		}
 		last := len(lines) - 1
 		lines[last] = append(lines[last], entry{i, x, name})
-		x += key + widthOf(name) + 14
+		x += key + widthOf(name) + 20
 	}
 	return lines
 }
@@ -248,7 +248,7 @@ func stroke(look int) string {
 	return text
 }
 
-const referenceStroke = `stroke="currentColor" stroke-opacity="0.5" stroke-dasharray="1 4"`
+const referenceStroke = `stroke="currentColor" stroke-opacity="0.75" stroke-dasharray="2 4"`
 
 // size is that of the view box: the default's where what is asked for is none.
 func size(width, height float64) (w, h float64) {
