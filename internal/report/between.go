@@ -13,8 +13,9 @@ type Compared struct {
 }
 
 // Between has a section for each arm that two runs have in common: what has to be
-// known first, the means of both, and all figures. Its texts are English.
-func Between(all []Compared) (sections []document.Section) {
+// known first, the means of both, and all figures. base and other are the names of the
+// runs. Its texts are English.
+func Between(all []Compared, base, other string) (sections []document.Section) {
 	w := &writer{speaker: speaker{language: English}}
 	for _, c := range all {
 		w.arms = append(w.arms, c.Arm)
@@ -31,7 +32,7 @@ func Between(all []Compared) (sections []document.Section) {
 		if len(c.Table.Cells) == 0 {
 			section.Blocks = append(section.Blocks, document.Paragraph("The runs have no valid step at the same request rate."))
 		} else {
-			section.Blocks = append(section.Blocks, w.contrast(contrast{"base run", "other run", c.Table})...)
+			section.Blocks = append(section.Blocks, w.contrast(contrast{base, other, c.Table})...)
 		}
 		sections = append(sections, section)
 	}

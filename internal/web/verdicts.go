@@ -2,15 +2,18 @@ package web
 
 import (
 	"slices"
+	"time"
 
 	"vllm_prober/prober"
 )
 
 // verdict is what a run says of one of its arms.
 type verdict struct {
-	Probe string     `json:"probe"`
-	RunID string     `json:"run_id"`
-	Arm   prober.Arm `json:"arm"`
+	Probe string `json:"probe"`
+	RunID string `json:"run_id"`
+	// StartedAt is when the run began.
+	StartedAt time.Time  `json:"run_started_at"`
+	Arm       prober.Arm `json:"arm"`
 	// Steps is how many steps the arm has made, Valid how many of them are valid, and
 	// Broken counts the promises that were not kept.
 	Steps  int                    `json:"steps"`
@@ -40,7 +43,7 @@ func verdictsOf(r *prober.RunResult) []verdict {
 		s := &r.Results[i]
 		v := byArm[s.Arm]
 		if v == nil {
-			v = &verdict{Probe: r.Probe, RunID: r.ID, Arm: s.Arm, Saturated: prober.Unsaturated}
+			v = &verdict{Probe: r.Probe, RunID: r.ID, StartedAt: r.StartedAt, Arm: s.Arm, Saturated: prober.Unsaturated}
 			byArm[s.Arm] = v
 		}
 		v.add(s)
