@@ -141,6 +141,29 @@ func TestWhatTheReaderChoseStays(t *testing.T) {
 	}
 }
 
+// Times such as "5 min ago" go on where nothing else changes.
+func TestTimesGoOn(t *testing.T) {
+	s := newSite(t)
+	b := open(t, s)
+	b.do(t, chromedp.Navigate(s.url+"/"))
+	b.do(t, chromedp.Evaluate[chromedp.Void](`
+		window.whole = 0;
+		const before = window.fetch;
+		window.fetch = async (address, options) => {
+			const answer = await before(address, options);
+			if (address === location.href) { whole++; return answer; }
+			const board = document.getElementById("main").dataset.board; // as if nothing had changed
+			return new Response((await answer.text()).replace(/data-board="\d+"/, 'data-board="' + board + '"'));
+		};
+		document.querySelector("#h-schedule + div time").textContent = "long ago";
+		undefined`))
+	b.do(t, chromedp.Sleep(5*time.Second))
+	if n := eval[int](t, b, `whole`); n > 1 {
+		t.Errorf("the whole page was asked for %d times within 5 s", n)
+	}
+	b.until(t, "the page tells how long ago", `/^\d+ (s|min|h) .*ago$/.test(document.querySelector("#h-schedule + div time").textContent)`)
+}
+
 // A tab that nobody sees asks for nothing, and looks at once when it is seen again.
 func TestAHiddenTab(t *testing.T) {
 	s := newSite(t)

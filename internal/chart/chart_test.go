@@ -388,3 +388,33 @@ func TestALabelKeepsOffTheLegend(t *testing.T) {
 		t.Errorf("at the top the label is at %g, not below its line at %g", label, line)
 	}
 }
+
+// Labels of limits that are near each other do not lie on one another.
+func TestLabelsOfLines(t *testing.T) {
+	c := Curves{
+		Y: Axis{}, Series: []Series{{Name: "a", Points: []Point{{X: 1, Y: 10}, {X: 2, Y: 40}}}},
+		Lines: []Line{{At: 32.8, OnY: true, Label: "first", Series: -1}, {At: 33.3, OnY: true, Label: "second", Series: -1}, {At: 10, OnY: true, Label: "third", Series: -1}},
+	}
+	at := func(label string) (x, y float64) {
+		t.Helper()
+		m := regexp.MustCompile(`<text x="([\d.]+)" y="([\d.]+)">` + label + `</text>`).FindStringSubmatch(c.SVG())
+		if m == nil {
+			t.Fatalf("no label %q", label)
+		}
+		x, errX := strconv.ParseFloat(m[1], 64)
+		y, errY := strconv.ParseFloat(m[2], 64)
+		if errX != nil || errY != nil {
+			t.Fatal(m)
+		}
+		return x, y
+	}
+	x1, y1 := at("first")
+	x2, y2 := at("second")
+	x3, _ := at("third")
+	if math.Abs(y1-y2) < textSize && x2 < x1+widthOf("first") {
+		t.Errorf("the labels lie on one another: at %g, %g and %g, %g", x1, y1, x2, y2)
+	}
+	if x3 != x1 {
+		t.Errorf("a label that is alone begins at %g, the first one at %g", x3, x1)
+	}
+}

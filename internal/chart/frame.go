@@ -2,6 +2,7 @@ package chart
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -10,7 +11,11 @@ type frame struct {
 	left, top     float64
 	width, height float64
 	x, y          scale
+	labelled      []span // the labels of lines that mark a value of Y
 }
+
+// span is where a label lies: at which height, and up to where.
+type span struct{ y, end float64 }
 
 // place is where a point is. It says false where it is nowhere.
 func (f frame) place(x, y float64) (px, py float64, has bool) {
@@ -81,9 +86,9 @@ func (f frame) draw(d *drawing, xLabel, yLabel string) {
 	}
 }
 
-// mark draws the n-th line that marks a value. Each label has a line of its own,
-// lest one lie on another.
-func (f frame) mark(d *drawing, n int, l Line, stroke string) {
+// mark draws the n-th line that marks a value. A label that would lie on another one is
+// beside or below it.
+func (f *frame) mark(d *drawing, n int, l Line, stroke string) {
 	attributes := stroke + ` stroke-dasharray="4 3" stroke-opacity="0.8"`
 	label := short(l.Label, (f.width-f.left)/2)
 	if l.OnY {
@@ -92,7 +97,14 @@ func (f frame) mark(d *drawing, n int, l Line, stroke string) {
 			if y-4-textSize < f.y.end { // above it there is the legend
 				y += textSize + 6
 			}
-			d.halo(f.left+6, y-4, "start", label)
+			at := f.left + 6
+			for _, other := range f.labelled {
+				if math.Abs(other.y-y) < textSize {
+					at = max(at, other.end+10)
+				}
+			}
+			f.labelled = append(f.labelled, span{y, at + widthOf(label)})
+			d.halo(at, y-4, "start", label)
 		}
 		return
 	}

@@ -421,6 +421,19 @@ func TestARunThatFailed(t *testing.T) {
 	}
 }
 
+// Runs can be had of one probe alone; a heartbeat has none.
+func TestTheListOfRuns(t *testing.T) {
+	s := newSite(t, true)
+	s.makes(t, noon)
+	for path, chosen := range map[string]string{"/runs": "all probes", "/runs?probe=ladder": "ladder"} {
+		page := s.body(t, path, http.StatusOK)
+		list := page[strings.Index(page, `aria-label="Runs of"`):strings.Index(page, `aria-label="Runs"`)]
+		if n := strings.Count(list, "<a "); n != 2 || !strings.Contains(list, `aria-current="page">`+chosen+`</a>`) {
+			t.Errorf("%s: %d links, want those of all probes and of ladder, with %q as the one shown:\n%s", path, n, chosen, list)
+		}
+	}
+}
+
 // A run is held against another one that the reader chooses: first the one before it,
 // and never itself or one without a valid step.
 func TestComparison(t *testing.T) {

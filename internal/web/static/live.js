@@ -3,6 +3,7 @@
 "use strict";
 (() => {
   const every = 1000; // milliseconds between two looks
+  const atLeast = 10000; // and between two of the whole page, whose times go on
   const main = document.getElementById("main");
   const connection = document.getElementById("connection");
 
@@ -41,7 +42,7 @@
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   }
 
-  let failures = 0, wake = () => {};
+  let failures = 0, whole = Date.now(), wake = () => {};
   async function refresh() {
     if (document.hidden) return;
     const now = document.getElementById("now");
@@ -51,7 +52,7 @@
         const fresh = now.cloneNode(false);
         fresh.append(...cards.childNodes);
         morph(now, fresh);
-        if (cards.dataset.board === main.dataset.board) return said("");
+        if (cards.dataset.board === main.dataset.board && Date.now() - whole < atLeast) return said("");
       }
       const page = (await look(location.href)).getElementById("main");
       const shown = [...main.querySelectorAll("table")];
@@ -60,6 +61,7 @@
         sortLike(table, shown[i]);
       });
       morph(main, page);
+      whole = Date.now();
       said("");
     } catch {
       if (++failures > 2) connection.textContent = "No answer from vllm_prober: what is shown may be old.";
