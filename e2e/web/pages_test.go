@@ -81,23 +81,23 @@ func TestSorting(t *testing.T) {
 	b := open(t, s)
 	b.do(t, chromedp.Navigate(s.url+"/runs"))
 	b.until(t, "headings are buttons", `document.querySelectorAll("th button").length === 7`)
-	const column = `[...document.querySelectorAll("tbody tr")].map((row) => parseFloat(row.cells[3].dataset.value)).filter((x) => !isNaN(x))`
+	const column = `[...document.querySelectorAll("tbody tr")].map((row) => parseFloat(row.cells[4].dataset.value)).filter((x) => !isNaN(x))`
 	const sorted = `(() => { const c = ` + column + `; return c.length > 30 && c.every((x, i) => i === 0 || %s * (x - c[i - 1]) >= 0); })()`
 	is := func(order string) {
 		t.Helper()
 		sign := map[string]string{"ascending": "1", "descending": "-1"}[order]
-		if got := eval[string](t, b, `document.querySelectorAll("th")[3].getAttribute("aria-sort")`); got != order {
+		if got := eval[string](t, b, `document.querySelectorAll("th")[4].getAttribute("aria-sort")`); got != order {
 			t.Errorf("aria-sort is %q, want %s", got, order)
 		}
 		if !eval[bool](t, b, fmt.Sprintf(sorted, sign)) {
 			t.Errorf("the column is not %s: %v", order, eval[[]float64](t, b, column))
 		}
 	}
-	b.do(t, chromedp.Click(chromedp.CSS(`thead th:nth-child(4) button`)))
+	b.do(t, chromedp.Click(chromedp.CSS(`thead th:nth-child(5) button`)))
 	is("ascending")
-	b.do(t, chromedp.Click(chromedp.CSS(`thead th:nth-child(4) button`)))
+	b.do(t, chromedp.Click(chromedp.CSS(`thead th:nth-child(5) button`)))
 	is("descending")
-	b.do(t, chromedp.Focus(chromedp.CSS(`thead th:nth-child(4) button`)), chromedp.KeyEvent(kb.Enter))
+	b.do(t, chromedp.Focus(chromedp.CSS(`thead th:nth-child(5) button`)), chromedp.KeyEvent(kb.Enter))
 	is("ascending")
 	b.do(t, chromedp.Focus(chromedp.CSS(`thead th:nth-child(7) button`)), chromedp.KeyEvent(" "))
 	if got := eval[int](t, b, `document.querySelectorAll("th[aria-sort]").length`); got != 1 {
@@ -117,7 +117,7 @@ func TestWhatTheReaderChoseStays(t *testing.T) {
 		window.board = document.getElementById("main").dataset.board;
 		window.unfolded = document.querySelectorAll("main details")[1];
 		unfolded.open = true;
-		window.heading = `+table+`.tHead.rows[0].cells[2];
+		window.heading = `+table+`.tHead.rows[0].cells[3];
 		heading.querySelector("button").click();
 		heading.querySelector("button").focus({ preventScroll: true });
 		scrollTo(0, unfolded.getBoundingClientRect().top + scrollY - 300);
@@ -131,7 +131,7 @@ func TestWhatTheReaderChoseStays(t *testing.T) {
 		"the focus":                   `heading.isConnected && document.activeElement === heading.querySelector("button")`,
 		"what the table is sorted by": `heading.getAttribute("aria-sort") === "ascending"`,
 		"the order of the table": `(() => {
-			const took = [...` + table + `.tBodies[0].rows].map((row) => parseFloat(row.cells[2].dataset.value)).filter((x) => !isNaN(x));
+			const took = [...` + table + `.tBodies[0].rows].map((row) => parseFloat(row.cells[3].dataset.value)).filter((x) => !isNaN(x));
 			return took.length > 30 && took.every((x, i) => i === 0 || x >= took[i - 1]);
 		})()`,
 	} {

@@ -411,10 +411,34 @@ func TestLabelsOfLines(t *testing.T) {
 	x1, y1 := at("first")
 	x2, y2 := at("second")
 	x3, _ := at("third")
-	if math.Abs(y1-y2) < textSize && x2 < x1+widthOf("first") {
+	if y1 != y2 || x1 < x2+widthOf("second") { // both above the upper line
 		t.Errorf("the labels lie on one another: at %g, %g and %g, %g", x1, y1, x2, y2)
 	}
-	if x3 != x1 {
-		t.Errorf("a label that is alone begins at %g, the first one at %g", x3, x1)
+	if x3 != x2 {
+		t.Errorf("a label that is alone begins at %g, that of the topmost at %g", x3, x2)
+	}
+}
+
+// An interval that is far wider than what was measured, or reaches to 0, flattens
+// nothing: the axis stays logarithmic, and the whisker leaves the chart without a cap.
+func TestAWideInterval(t *testing.T) {
+	c := Curves{Y: Axis{Unit: Seconds}, Series: []Series{{Name: "a", Points: []Point{
+		{X: 1, Y: 0.1, Lower: 0.09, Upper: 0.11}, {X: 2, Y: 0.2, Lower: 0, Upper: 0.3}, {X: 3, Y: 4, Lower: 0.5, Upper: 400},
+	}}}}
+	svg := c.SVG()
+	if !strings.Contains(svg, ">10 s</text>") || strings.Contains(svg, ">20 s</text>") || !strings.Contains(svg, ">50 ms</text>") {
+		t.Errorf("the axis is not that of 0.09 s to 8 s:\n%s", svg)
+	}
+	caps := regexp.MustCompile(`h([\d.]+)m-?[\d.]+ 0V[\d.]+m-?[\d.]+ 0h([\d.]+)"`).FindAllStringSubmatch(svg, -1)
+	if len(caps) != 3 {
+		t.Fatalf("%d whiskers, want 3:\n%s", len(caps), svg)
+	}
+	for i, want := range [][2]bool{{true, true}, {true, false}, {false, true}} {
+		if got := [2]bool{caps[i][1] != "0", caps[i][2] != "0"}; got != want {
+			t.Errorf("whisker %d has caps above and below: %v, want %v", i, got, want)
+		}
+	}
+	if !strings.Contains(svg, "4 s (500 ms–400 s)") {
+		t.Error("the interval is not said whole")
 	}
 }

@@ -87,7 +87,7 @@ func (f frame) draw(d *drawing, xLabel, yLabel string) {
 }
 
 // mark draws the n-th line that marks a value. A label that would lie on another one is
-// beside or below it.
+// beside it, or below. Of Y, the line of the largest value is to be the first.
 func (f *frame) mark(d *drawing, n int, l Line, stroke string) {
 	attributes := stroke + ` stroke-dasharray="4 3" stroke-opacity="0.8"`
 	label := short(l.Label, (f.width-f.left)/2)
@@ -100,7 +100,7 @@ func (f *frame) mark(d *drawing, n int, l Line, stroke string) {
 			at := f.left + 6
 			for _, other := range f.labelled {
 				if math.Abs(other.y-y) < textSize {
-					at = max(at, other.end+10)
+					at, y = max(at, other.end+10), other.y
 				}
 			}
 			f.labelled = append(f.labelled, span{y, at + widthOf(label)})

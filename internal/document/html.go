@@ -66,13 +66,15 @@ func pointer(t any) *Table {
 }
 
 // kindOf is the class of a column: n where it has numbers, wrap where it has a text of
-// any length, and nothing otherwise.
+// any length, long where a cell may be broken into lines, and nothing otherwise.
 func (t *Table) kindOf(column int) string {
 	switch {
 	case t.isNumeric(column):
 		return "n"
 	case t.Remark && column == len(t.Head)-1:
 		return "wrap"
+	case slices.ContainsFunc(t.Rows, func(row []string) bool { return len(row[column]) > longest }):
+		return "long"
 	}
 	return ""
 }

@@ -72,7 +72,7 @@ func sparkOf(name string, now time.Time, seconds []live.Second, value func(live.
 		s.SVG = template.HTML(chart.Sparkline{ //nolint:gosec // the chart escapes its texts
 			Title:       name + " in the last minute",
 			Description: fmt.Sprintf("now %s, from %s to %s", milliseconds(s.Last), milliseconds(least), milliseconds(most)),
-			Values:      line, Width: 300, Height: 36,
+			Values:      line, Width: 160, Height: 32,
 		}.SVG())
 	}
 	return s
