@@ -63,7 +63,7 @@ type Axis struct {
 	// Tight lets a linear axis begin near its least value in place of 0.
 	Tight bool
 	// Linear forbids a logarithmic axis, which is chosen where all values are above
-	// 0 and the largest is more than 20 times the least.
+	// 0 and the largest is more than 20 times the least, but not for shares.
 	Linear bool
 }
 
@@ -98,7 +98,7 @@ func (a Axis) scaled(values []float64, start, end float64, about int) scale {
 		least, most = 0, 1
 	}
 	s := scale{start: start, end: end}
-	if s.log = !a.Linear && least > 0 && most/least > spread; s.log {
+	if s.log = !a.Linear && a.Unit != Share && least > 0 && most/least > spread; s.log {
 		s.least, s.most, s.ticks = logTicks(least, most, a.Unit)
 		return s
 	}

@@ -419,6 +419,14 @@ func TestLabelsOfLines(t *testing.T) {
 	}
 }
 
+// Shares are from nothing to all, however small some are.
+func TestSharesAreLinear(t *testing.T) {
+	c := Curves{Y: Axis{Unit: Share}, Series: []Series{{Name: "a", Points: []Point{{X: 1, Y: 1}, {X: 2, Y: 0.008}}}}}
+	if svg := c.SVG(); !strings.Contains(svg, ">0%</text>") || !strings.Contains(svg, ">40%</text>") {
+		t.Errorf("the axis does not go from 0 to 100%% in equal steps:\n%s", svg)
+	}
+}
+
 // An interval that is far wider than what was measured, or reaches to 0, flattens
 // nothing: the axis stays logarithmic, and the whisker leaves the chart without a cap.
 func TestAWideInterval(t *testing.T) {
