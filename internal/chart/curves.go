@@ -82,13 +82,18 @@ func (c Curves) SVG() string {
 	for i, s := range c.Series {
 		c.curve(&d, f, c.look(i), s)
 	}
+	var levels []span
 	for _, i := range fromTheTop(c.Lines) {
 		l := c.Lines[i]
 		how := `stroke="currentColor"`
 		if l.Series >= 0 && l.Series < len(c.Series) {
 			how = fmt.Sprintf(`stroke="%s"`, colour(c.look(l.Series)))
 		}
-		f.mark(&d, i, l, how)
+		if l.OnY {
+			levels = f.level(&d, l, how, levels)
+		} else {
+			f.mark(&d, i, l, how)
+		}
 	}
 	return d.end()
 }
