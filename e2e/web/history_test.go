@@ -125,9 +125,9 @@ func measured(rng *rand.Rand, step prober.Step, level float64, large, slow bool)
 	var wait, decode, whole []stats.Sample
 	lately := 0.0
 	for i := range int(step.RequestRate * step.Window.Seconds()) {
-		lately = 0.7*lately + 0.1*rng.NormFloat64()
+		lately = 0.7*lately + 0.2*rng.NormFloat64()
 		at := (float64(i) + 0.5) / (step.RequestRate * step.Window.Seconds())
-		first, each := ttft*level*math.Exp(lately), tpot*level*math.Exp(0.05*rng.NormFloat64())
+		first, each := ttft*level*math.Exp(lately), tpot*level*math.Exp(0.15*rng.NormFloat64())
 		wait, decode = append(wait, stats.Sample{At: at, Value: first}), append(decode, stats.Sample{At: at, Value: each})
 		whole = append(whole, stats.Sample{At: at, Value: first + (simulator.FieldReportOutput-1)*each})
 		r.Offered++

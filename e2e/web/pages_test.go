@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -311,18 +312,19 @@ func TestWhatTheHistoryHolds(t *testing.T) {
 			t.Errorf("%q has %d intervals, of 6 points", figure, n)
 		}
 	}
-	// By how the history was made, the arm with the larger batch has a TTFT 20% lower and
-	// a TPOT 12% higher below its capacity, and the same throughput.
+	// By how the history was made, the arm with the larger batch has another TTFT and TPOT
+	// below its capacity, and the same throughput.
 	const row = `[...document.querySelectorAll("table")].find((t) => t.caption?.textContent === "batch-32 against batch-16").tBodies[0].rows[1].cells`
-	for cell, want := range map[int][2]string{
-		3: {`no difference beyond ±[0-4]\.\d%$`, ""}, 6: {`^−(19|20|21)\.\d% .*: better$`, "good"}, 9: {`^\+1[12]\.\d% .*: worse$`, "bad"},
-	} {
+	for cell, want := range map[int]struct {
+		truth       float64
+		word, class string
+	}{3: {1, "no difference", "long"}, 6: {sooner, "better", "long good"}, 9: {moreSlowly, "worse", "long bad"}} {
 		text := eval[string](t, b, fmt.Sprintf(`%s[%d].textContent`, row, cell))
-		if !regexp.MustCompile(want[0]).MatchString(text) {
-			t.Errorf("the difference at 24 req/s is %q, want %s", text, want[0])
+		if lower, upper, word := said(t, text); want.truth < lower || want.truth > upper || !strings.HasPrefix(word, want.word) {
+			t.Errorf("at 24 req/s it says %q, of a factor of %g that is %s", text, want.truth, want.word)
 		}
-		if class := eval[string](t, b, fmt.Sprintf(`%s[%d].className`, row, cell)); class != want[1] {
-			t.Errorf("%q has the class %q, want %q", text, class, want[1])
+		if class := eval[string](t, b, fmt.Sprintf(`%s[%d].className`, row, cell)); class != want.class {
+			t.Errorf("%q has the class %q, want %q", text, class, want.class)
 		}
 	}
 	b.do(t, chromedp.Navigate(s.url+"/probes/ladder"))
@@ -359,6 +361,23 @@ func picture(t *testing.T, b *browser, l look, name string) {
 	if err := os.WriteFile(filepath.Join("..", "..", "docs", "images", name), shot.Data, 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// said reads a difference with its interval, as factors, and its word.
+func said(t *testing.T, text string) (lower, upper float64, word string) {
+	t.Helper()
+	m := regexp.MustCompile(`^[−+][\d.]+% \(([−+][\d.]+)%, ([−+][\d.]+)%\): (.*)$`).FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("%q is no difference with an interval", text)
+	}
+	factor := func(percent string) float64 {
+		x, err := strconv.ParseFloat(strings.ReplaceAll(percent, "−", "-"), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return 1 + x/100
+	}
+	return factor(m[1]), factor(m[2]), m[3]
 }
 
 // What a server or a configuration said is text on every page: nothing of it runs, or
