@@ -147,7 +147,8 @@ func TestTicks(t *testing.T) {
 		"nothing":                 {Axis{}, nil, false, "0 0.2 0.4 0.6 0.8 1"},
 		"nothing finite":          {Axis{}, []float64{math.NaN(), math.Inf(1)}, false, "0 0.2 0.4 0.6 0.8 1"},
 		"all 0":                   {Axis{}, []float64{0, 0}, false, "-1 -0.5 0 0.5 1"},
-		"what differs by nothing": {Axis{Tight: true}, []float64{1e16, 1e16 + 2}, false, "1e+16 1e+16"},
+		"what differs by nothing": {Axis{Tight: true}, []float64{1e16, 1e16 + 2}, false, "9.7e+15 9.8e+15 9.9e+15 1e+16 1.01e+16 1.02e+16 1.03e+16"},
+		"what differs by little":  {Axis{Tight: true}, []float64{99, 101}, false, "96 98 100 102 104"},
 	} {
 		s := c.axis.scaled(c.values, 0, 100, 5)
 		if got := texts(s); got != c.want || s.log != c.log {
@@ -416,6 +417,25 @@ func TestLabelsOfLines(t *testing.T) {
 	}
 	if x3 != x2 {
 		t.Errorf("a label that is alone begins at %g, that of the topmost at %g", x3, x2)
+	}
+}
+
+// A history that hardly moves looks so, and no two ticks say the same.
+func TestALevelHistory(t *testing.T) {
+	h := History{Y: Axis{Unit: Seconds, Tight: true}}
+	for i, ms := range []float64{27.66, 27.74, 27.72} {
+		h.Moments = append(h.Moments, Moment{At: time.Unix(int64(i)*60, 0), Value: ms / 1000})
+	}
+	ticks := regexp.MustCompile(`>([\d.]+) ms</text>`).FindAllStringSubmatch(h.SVG(), -1)
+	seen := map[string]bool{}
+	for _, m := range ticks {
+		if seen[m[1]] {
+			t.Errorf("two ticks say %s ms", m[1])
+		}
+		seen[m[1]] = true
+	}
+	if len(ticks) < 3 || !seen["27"] || !seen["28.5"] { // 1.4 ms around 27.7, in steps of 0.5
+		t.Errorf("the ticks are %v, want 27 to 28.5", ticks)
 	}
 }
 

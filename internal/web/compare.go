@@ -102,7 +102,7 @@ func (p *pages) choose(probe, other, base string) (choice, error) {
 // namesOf are the names of two runs in headings: when they began, no longer than it takes
 // to tell them apart.
 func namesOf(base, other time.Time) (string, string) {
-	const day, minute, second = "2006\u201101\u201102", "01\u201102\u00a015:04", "15:04:05" // that nothing breaks
+	const day, minute, second = "2006\u201101\u201102", "01\u201102 15:04", "15:04:05"
 	layout := minute
 	switch base, other = base.UTC(), other.UTC(); {
 	case base.Format(minute) != other.Format(minute):

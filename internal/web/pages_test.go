@@ -453,7 +453,7 @@ func TestComparison(t *testing.T) {
 	if got, want := options(page), []string{third.ID + " selected", first.ID}; !slices.Equal(got, want) {
 		t.Errorf("the comparison offers %q, want %q", got, want)
 	}
-	for _, want := range []string{"<h2>bs16</h2>", "<h2>bs32</h2>", "<caption>11‑24 13:00 against 11‑24 14:00</caption>", "runs/" + third.ID, `class="open"`} {
+	for _, want := range []string{"<h2>bs16</h2>", "<h2>bs32</h2>", "<caption>11‑24 13:00 against 11‑24 14:00</caption>", "runs/" + third.ID, `class="open"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page)
 		}
