@@ -23,6 +23,7 @@ import (
 type browser struct {
 	ctx  context.Context
 	host string
+	file string // the URL of a file that it may read
 
 	mu    sync.Mutex
 	wrong []string
@@ -60,7 +61,7 @@ func open(t *testing.T, s *site) *browser {
 	})
 	listen(b, page.JavascriptDialogOpening, func(e page.EventJavascriptDialogOpening) string { return "dialog: " + e.Message })
 	listen(b, network.RequestWillBeSent, func(e network.EventRequestWillBeSent) string {
-		if u, err := url.Parse(e.Request.URL); err == nil && u.Host == b.host || strings.HasPrefix(e.Request.URL, "about:") {
+		if u, err := url.Parse(e.Request.URL); err == nil && u.Host == b.host || strings.HasPrefix(e.Request.URL, "about:") || e.Request.URL == b.file {
 			return ""
 		}
 		return "request to " + e.Request.URL
@@ -106,6 +107,15 @@ func (b *browser) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	if err := chromedp.Do(b.ctx, actions...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// forgive forgets what the browser said that has one of some texts in it.
+func (b *browser) forgive(texts ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrong = slices.DeleteFunc(b.wrong, func(what string) bool {
+		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(what, text) })
+	})
 }
 
 // eval is the value of an expression in the page.

@@ -1,9 +1,9 @@
 package web
 
 import (
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -14,24 +14,17 @@ import (
 	"vllm_prober/internal/daemon"
 	"vllm_prober/internal/results"
 	"vllm_prober/internal/simulator"
-	"vllm_prober/prober"
 )
-
-// history is how many runs are recorded before the daemon starts. From the run of
-// number slower on, answers take longer to begin.
-const (
-	history = 40
-	slower  = 26
-)
-
-// hostile is what a server could say of itself.
-const hostile = `<script>alert("x")</script><img src=x onerror=alert(1)>`
 
 // site is a daemon that probes simulated replicas, with a history.
 type site struct {
 	url string
-	// run is the id of the newest run of the history, bad that of one with hostile texts.
-	run, bad string
+	// run is the id of the newest run of the history, before that of one before its level
+	// changed, bad that of one with hostile texts, refused that of one without a step.
+	run, before, bad, refused string
+
+	daemon http.Handler
+	server *httptest.Server
 }
 
 // newSite starts a daemon whose ladder begins at once and takes a minute.
@@ -49,6 +42,7 @@ func newSite(t *testing.T) *site {
 		t.Cleanup(fleet.Close)
 		c := config.DefaultTarget()
 		c.Name, c.BatchSize, c.Replicas = target.name, target.batchSize, fleet.URLs
+		c.Labels = map[string]string{"team": hostile}
 		cfg.Targets = append(cfg.Targets, c)
 	}
 	ladder := config.DefaultProbe()
@@ -85,92 +79,37 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Shutdown(t.Context()) }) // the test's context has ended: at once
-	server := httptest.NewServer(d.Handler())
-	t.Cleanup(server.Close)
-	s.url = server.URL
+	s.daemon = d.Handler()
+	s.serve(t, "127.0.0.1:0")
 	return s
 }
 
-// record makes the history: a run an hour of what the ladder is to measure.
-func (s *site) record(t *testing.T, store *results.Store, cfg *config.Config) {
+// serve answers at an address.
+func (s *site) serve(t *testing.T, address string) {
 	t.Helper()
-	recorder, err := store.Recorder(cfg, cfg.Probes[0])
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	now := time.Now().UTC().Truncate(time.Minute)
-	for i := range history {
-		at := now.Add(time.Duration(i-history) * time.Hour)
-		run := prober.Run{ID: at.Format("20060102T150405Z") + fmt.Sprintf("-%04x", i), Probe: "ladder", Seed: rng.Uint64() >> 11, Steps: 6, StartedAt: at}
-		result := &prober.RunResult{Run: run, EndedAt: at.Add(45*time.Second + time.Duration(rng.IntN(9000))*time.Millisecond), Outcome: prober.RunSuccess}
-		for a, arm := range cfg.Probes[0].Arms {
-			target, _ := cfg.Target(arm.Target)
-			made := prober.ArmOf(arm, target)
-			result.Models = append(result.Models, prober.ArmModel{Arm: made, Model: "llama-3.1-8b", Versions: []string{"0.32.0"}})
-			for r, rate := range cfg.Probes[0].Ladder.Rates {
-				result.Results = append(result.Results, measured(rng, run, 2*r+a+1, made, rate, i >= slower))
-			}
-		}
-		switch i {
-		case 12:
-			result.Outcome, result.Results, result.Err = prober.RunFailed, nil, "replica http://127.0.0.1:8000: connection refused"
-		case 20:
-			result.Results[3].Latencies, result.Results[3].Saturated = nil, prober.Undetermined
-			result.Results[3].Broken = []prober.Broken{{Promise: prober.PromiseCPU, Detail: "1% of the work waited 31ms"}}
-		case 0:
-			s.bad = run.ID
-			result.Models[0].Model = hostile
-			result.Results[0].Failures = []prober.Failure{{Outcome: prober.HTTP5xx, Count: 1, Example: hostile}}
-			result.Outcome, result.Err = prober.RunFailed, hostile
-		}
-		recorder.RunStarted(run)
-		recorder.RunEnded(result)
-		s.run = run.ID
+	s.server = httptest.NewUnstartedServer(s.daemon)
+	s.server.Listener.Close()
+	s.server.Listener = listener
+	s.server.Start()
+	s.url = s.server.URL
+	t.Cleanup(s.server.Close)
+}
+
+// view is a page that is looked at, by the name of its pictures.
+type view struct{ name, path string }
+
+// pages are all pages. Those come first that are of the newest run of the history, until
+// the run under way ends.
+func (s *site) pages() []view {
+	return []view{
+		{"probe", "/probes/ladder"}, {"overview", "/"}, {"run", "/runs/" + s.run}, {"compare", s.comparison()}, {"heartbeat", "/probes/canary"},
+		{"runs", "/runs"}, {"configuration", "/configuration"},
 	}
 }
 
-// capacity is what two replicas of the simulated engine complete per second.
-const capacity = 33.1
-
-// measured is a step as such replicas would have it: TTFT rises with the rate, and
-// explodes beyond the capacity.
-func measured(rng *rand.Rand, run prober.Run, number int, arm prober.Arm, rate float64, slow bool) prober.StepResult {
-	noisy := func(x float64) float64 { return x * (1 + 0.02*rng.NormFloat64()) }
-	ttft := noisy(0.066 + rate/800)
-	if slow {
-		ttft *= 1.12
-	}
-	tpot := noisy(0.028 + rate/2500)
-	spread := func(x float64) prober.Distribution {
-		return prober.Distribution{Count: int(5 * rate), Mean: x, P50: 0.98 * x, P90: 1.15 * x, P95: 1.2 * x, P99: 1.31 * x, Max: 1.4 * x}
-	}
-	throughput, saturated, attainment := noisy(rate), prober.Unsaturated, 1.0
-	inForce := prober.InForce{Verdict: prober.DidNotBind, Detail: "none waited for long"}
-	if rate > capacity {
-		throughput, saturated, attainment = noisy(capacity), prober.Saturated, 0.12
-		ttft, tpot = noisy(1.1), noisy(0.07)
-		inForce = prober.InForce{Verdict: prober.NotInForce, Detail: "50 ran"}
-	}
-	return prober.StepResult{
-		Step: prober.Step{
-			RunID: run.ID, Probe: run.Probe, Number: number, Known: 6, Arm: arm, RequestRate: rate, Seed: uint64(number), StartedAt: run.StartedAt,
-			Warmup: time.Second, Window: 5 * time.Second, MaxDrain: 20 * time.Second,
-		},
-		EndedAt: run.StartedAt.Add(time.Duration(8*number) * time.Second), Offered: int(5 * rate), Completed: int(5 * throughput), Good: int(5 * throughput * attainment),
-		Throughput: throughput, Goodput: throughput * attainment, BenchThroughput: 0.8 * throughput, OutputTokenThroughput: 43 * throughput, SettledThroughput: throughput,
-		Saturated: saturated, Attainment: attainment, Outcomes: map[prober.Phase]map[prober.Outcome]int{prober.Window: {prober.OK: int(5 * rate)}},
-		Latencies: &prober.Latencies{TTFT: spread(ttft), TPOT: spread(tpot), ITL: spread(tpot), E2E: spread(ttft + 42*tpot)},
-		Replicas: []prober.ReplicaResult{{
-			Running: &prober.Level{Mean: rate * 1.4, Max: rate * 2}, Waiting: &prober.Level{Mean: 0.1, Max: 1}, KVCacheUsage: &prober.Level{Mean: 0.02, Max: 0.03},
-			InForce: inForce,
-		}},
-	}
-}
-
-// pages are those that are looked at, by the name of their pictures.
-func (s *site) pages() map[string]string {
-	return map[string]string{
-		"overview": "/", "probe": "/probes/ladder", "heartbeat": "/probes/canary", "runs": "/runs", "run": "/runs/" + s.run, "configuration": "/configuration",
-	}
-}
+// comparison is that of the newest run with one before the change of its level.
+func (s *site) comparison() string { return "/compare?base=" + s.before + "&other=" + s.run }

@@ -60,12 +60,16 @@ func digits(x float64) string {
 type Axis struct {
 	Label string
 	Unit  Unit
-	// Tight lets a linear axis begin near its least value in place of 0.
+	// Tight lets a linear axis begin near its least value in place of 0. It is then still
+	// as long as a twentieth of its largest value: less than that is not worth a look.
 	Tight bool
 	// Linear forbids a logarithmic axis, which is chosen where all values are above
-	// 0 and the largest is more than 20 times the least.
+	// 0 and the largest is more than 20 times the least, but not for shares.
 	Linear bool
 }
+
+// narrowest is the least length of a tight axis, as a share of its largest value.
+const narrowest = 0.05
 
 // spread is from how many times the least value on an axis is logarithmic.
 const spread = 20
@@ -98,12 +102,15 @@ func (a Axis) scaled(values []float64, start, end float64, about int) scale {
 		least, most = 0, 1
 	}
 	s := scale{start: start, end: end}
-	if s.log = !a.Linear && least > 0 && most/least > spread; s.log {
+	if s.log = !a.Linear && a.Unit != Share && least > 0 && most/least > spread; s.log {
 		s.least, s.most, s.ticks = logTicks(least, most, a.Unit)
 		return s
 	}
 	if !a.Tight {
 		least, most = min(least, 0), max(most, 0)
+	} else if span := narrowest * max(math.Abs(least), math.Abs(most)); most-least < span && least < most {
+		middle := least/2 + most/2
+		least, most = middle-span/2, middle+span/2
 	}
 	s.least, s.most, s.ticks = linearTicks(least, most, about, a.Unit)
 	return s

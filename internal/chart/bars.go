@@ -14,7 +14,7 @@ type Bars struct {
 	Unit               Unit
 	Parts              []string
 	Rows               []Bar
-	// Width is that of the view box; 0 is 480. The height follows from the rows.
+	// Width is that of the view box; 0 is 400. The height follows from the rows.
 	Width float64
 }
 

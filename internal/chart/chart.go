@@ -51,8 +51,8 @@ func dash(i int) string {
 
 // The sizes of a chart in its own units, which are pixels where it is not scaled.
 const (
-	defaultWidth  = 480
-	defaultHeight = 300
+	defaultWidth  = 400
+	defaultHeight = 270
 	textSize      = 13
 	lineHeight    = 18
 )

@@ -147,7 +147,8 @@ func TestTicks(t *testing.T) {
 		"nothing":                 {Axis{}, nil, false, "0 0.2 0.4 0.6 0.8 1"},
 		"nothing finite":          {Axis{}, []float64{math.NaN(), math.Inf(1)}, false, "0 0.2 0.4 0.6 0.8 1"},
 		"all 0":                   {Axis{}, []float64{0, 0}, false, "-1 -0.5 0 0.5 1"},
-		"what differs by nothing": {Axis{Tight: true}, []float64{1e16, 1e16 + 2}, false, "1e+16 1e+16"},
+		"what differs by nothing": {Axis{Tight: true}, []float64{1e16, 1e16 + 2}, false, "9.7e+15 9.8e+15 9.9e+15 1e+16 1.01e+16 1.02e+16 1.03e+16"},
+		"what differs by little":  {Axis{Tight: true}, []float64{99, 101}, false, "96 98 100 102 104"},
 	} {
 		s := c.axis.scaled(c.values, 0, 100, 5)
 		if got := texts(s); got != c.want || s.log != c.log {
@@ -386,5 +387,86 @@ func TestALabelKeepsOffTheLegend(t *testing.T) {
 	}
 	if line, label := heights(100); label <= line {
 		t.Errorf("at the top the label is at %g, not below its line at %g", label, line)
+	}
+}
+
+// Labels of limits that are near each other do not lie on one another.
+func TestLabelsOfLines(t *testing.T) {
+	c := Curves{
+		Y: Axis{}, Series: []Series{{Name: "a", Points: []Point{{X: 1, Y: 10}, {X: 2, Y: 40}}}},
+		Lines: []Line{{At: 32.8, OnY: true, Label: "first", Series: -1}, {At: 33.3, OnY: true, Label: "second", Series: -1}, {At: 10, OnY: true, Label: "third", Series: -1}},
+	}
+	at := func(label string) (x, y float64) {
+		t.Helper()
+		m := regexp.MustCompile(`<text x="([\d.]+)" y="([\d.]+)">` + label + `</text>`).FindStringSubmatch(c.SVG())
+		if m == nil {
+			t.Fatalf("no label %q", label)
+		}
+		x, errX := strconv.ParseFloat(m[1], 64)
+		y, errY := strconv.ParseFloat(m[2], 64)
+		if errX != nil || errY != nil {
+			t.Fatal(m)
+		}
+		return x, y
+	}
+	x1, y1 := at("first")
+	x2, y2 := at("second")
+	x3, _ := at("third")
+	if y1 != y2 || x1 < x2+widthOf("second") { // both above the upper line
+		t.Errorf("the labels lie on one another: at %g, %g and %g, %g", x1, y1, x2, y2)
+	}
+	if x3 != x2 {
+		t.Errorf("a label that is alone begins at %g, that of the topmost at %g", x3, x2)
+	}
+}
+
+// A history that hardly moves looks so, and no two ticks say the same.
+func TestALevelHistory(t *testing.T) {
+	h := History{Y: Axis{Unit: Seconds, Tight: true}}
+	for i, ms := range []float64{27.66, 27.74, 27.72} {
+		h.Moments = append(h.Moments, Moment{At: time.Unix(int64(i)*60, 0), Value: ms / 1000})
+	}
+	ticks := regexp.MustCompile(`>([\d.]+) ms</text>`).FindAllStringSubmatch(h.SVG(), -1)
+	seen := map[string]bool{}
+	for _, m := range ticks {
+		if seen[m[1]] {
+			t.Errorf("two ticks say %s ms", m[1])
+		}
+		seen[m[1]] = true
+	}
+	if len(ticks) < 3 || !seen["27"] || !seen["28.5"] { // 1.4 ms around 27.7, in steps of 0.5
+		t.Errorf("the ticks are %v, want 27 to 28.5", ticks)
+	}
+}
+
+// Shares are from nothing to all, however small some are.
+func TestSharesAreLinear(t *testing.T) {
+	c := Curves{Y: Axis{Unit: Share}, Series: []Series{{Name: "a", Points: []Point{{X: 1, Y: 1}, {X: 2, Y: 0.008}}}}}
+	if svg := c.SVG(); !strings.Contains(svg, ">0%</text>") || !strings.Contains(svg, ">40%</text>") {
+		t.Errorf("the axis does not go from 0 to 100%% in equal steps:\n%s", svg)
+	}
+}
+
+// An interval that is far wider than what was measured, or reaches to 0, flattens
+// nothing: the axis stays logarithmic, and the whisker leaves the chart without a cap.
+func TestAWideInterval(t *testing.T) {
+	c := Curves{Y: Axis{Unit: Seconds}, Series: []Series{{Name: "a", Points: []Point{
+		{X: 1, Y: 0.1, Lower: 0.09, Upper: 0.11}, {X: 2, Y: 0.2, Lower: 0, Upper: 0.3}, {X: 3, Y: 4, Lower: 0.5, Upper: 400},
+	}}}}
+	svg := c.SVG()
+	if !strings.Contains(svg, ">10 s</text>") || strings.Contains(svg, ">20 s</text>") || !strings.Contains(svg, ">50 ms</text>") {
+		t.Errorf("the axis is not that of 0.09 s to 8 s:\n%s", svg)
+	}
+	caps := regexp.MustCompile(`h([\d.]+)m-?[\d.]+ 0V[\d.]+m-?[\d.]+ 0h([\d.]+)"`).FindAllStringSubmatch(svg, -1)
+	if len(caps) != 3 {
+		t.Fatalf("%d whiskers, want 3:\n%s", len(caps), svg)
+	}
+	for i, want := range [][2]bool{{true, true}, {true, false}, {false, true}} {
+		if got := [2]bool{caps[i][1] != "0", caps[i][2] != "0"}; got != want {
+			t.Errorf("whisker %d has caps above and below: %v, want %v", i, got, want)
+		}
+	}
+	if !strings.Contains(svg, "4 s (500 ms–400 s)") {
+		t.Error("the interval is not said whole")
 	}
 }

@@ -1,7 +1,9 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -14,7 +16,7 @@ type Curves struct {
 	Series             []Series
 	// Lines mark values of an axis, such as a limit or a capacity.
 	Lines []Line
-	// Width and Height are those of the view box; 0 is 480 by 300. On a page, the
+	// Width and Height are those of the view box; 0 is 400 by 270. On a page, the
 	// chart is as wide as what holds it.
 	Width, Height float64
 }
@@ -54,22 +56,11 @@ type Line struct {
 func (c Curves) SVG() string {
 	width, height := size(c.Width, c.Height)
 	legend := c.legend(width)
-	top := float64(len(legend)*lineHeight) + 8
+	top := float64(len(legend)*lineHeight) + 14
 	if c.Y.Label != "" { // it is above the axis
 		top += lineHeight
 	}
-	var xs, ys []float64
-	for _, s := range c.Series {
-		for _, p := range s.Points {
-			if !finite(p.X) || !finite(p.Y) {
-				continue
-			}
-			xs, ys = append(xs, p.X), append(ys, p.Y)
-			if p.hasInterval() {
-				ys = append(ys, p.Lower, p.Upper)
-			}
-		}
-	}
+	xs, ys := c.extent()
 	for _, l := range c.Lines {
 		if l.OnY {
 			ys = append(ys, l.At)
@@ -91,14 +82,58 @@ func (c Curves) SVG() string {
 	for i, s := range c.Series {
 		c.curve(&d, f, c.look(i), s)
 	}
-	for i, l := range c.Lines {
+	var levels []span
+	for _, i := range fromTheTop(c.Lines) {
+		l := c.Lines[i]
 		how := `stroke="currentColor"`
 		if l.Series >= 0 && l.Series < len(c.Series) {
 			how = fmt.Sprintf(`stroke="%s"`, colour(c.look(l.Series)))
 		}
-		f.mark(&d, i, l, how)
+		if l.OnY {
+			levels = f.level(&d, l, how, levels)
+		} else {
+			f.mark(&d, i, l, how)
+		}
 	}
 	return d.end()
+}
+
+// farthest is how many times the largest figure an axis reaches for the sake of an
+// interval: what is known of one point alone must not flatten all others.
+const farthest = 2
+
+// extent are the values that the axes have to reach.
+func (c Curves) extent() (xs, ys []float64) {
+	most := 0.0
+	for _, s := range c.Series {
+		for _, p := range s.Points {
+			if finite(p.X) && finite(p.Y) {
+				xs, ys, most = append(xs, p.X), append(ys, p.Y), max(most, math.Abs(p.Y))
+			}
+		}
+	}
+	for _, s := range c.Series {
+		for _, p := range s.Points {
+			if !finite(p.X) || !finite(p.Y) || !p.hasInterval() {
+				continue
+			}
+			ys = append(ys, min(p.Upper, farthest*most))
+			if p.Lower != 0 { // which would forbid a logarithmic axis
+				ys = append(ys, max(p.Lower, -farthest*most))
+			}
+		}
+	}
+	return xs, ys
+}
+
+// fromTheTop are the indices of lines, those of the largest values first.
+func fromTheTop(lines []Line) []int {
+	order := make([]int, len(lines))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(lines[j].At, lines[i].At) })
+	return order
 }
 
 // look is which of the looks the i-th series has: references take none.
@@ -136,8 +171,15 @@ func (c Curves) curve(d *drawing, f frame, look int, s Series) {
 		fmt.Fprintf(d, "<g><title>%s</title>", escape(c.says(s, p)))
 		if lower, upper, has := f.interval(p); has {
 			half := 4 + float64(look%4)*2 // whiskers that lie on one another are both seen
+			top, bottom := half, half
+			if p.Upper > f.y.most { // it goes on beyond the chart
+				top = 0
+			}
+			if p.Lower < f.y.least {
+				bottom = 0
+			}
 			fmt.Fprintf(d, `<path d="M%s %sh%sm%s 0V%sm%s 0h%s" fill="none" stroke="%s" stroke-width="1.5"/>`,
-				number(x-half), number(upper), number(2*half), number(-half), number(lower), number(-half), number(2*half), colour(look))
+				number(x-top), number(upper), number(2*top), number(-top), number(lower), number(-bottom), number(2*bottom), colour(look))
 		}
 		d.mark(look, x, y)
 		fmt.Fprint(d, "</g>")
@@ -212,13 +254,13 @@ func (c Curves) legend(width float64) [][]entry {
 	x := width
 	for i, s := range c.Series {
 		name := short(s.Name, width-key-20)
-		if w := key + widthOf(name) + 14; x+w > width {
+		if w := key + widthOf(name); x+w > width {
 			lines = append(lines, nil)
 			x = 0
 		}
 		last := len(lines) - 1
 		lines[last] = append(lines[last], entry{i, x, name})
-		x += key + widthOf(name) + 14
+		x += key + widthOf(name) + 20
 	}
 	return lines
 }
@@ -248,7 +290,7 @@ func stroke(look int) string {
 	return text
 }
 
-const referenceStroke = `stroke="currentColor" stroke-opacity="0.5" stroke-dasharray="1 4"`
+const referenceStroke = `stroke="currentColor" stroke-opacity="0.75" stroke-dasharray="2 4"`
 
 // size is that of the view box: the default's where what is asked for is none.
 func size(width, height float64) (w, h float64) {

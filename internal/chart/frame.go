@@ -2,6 +2,7 @@ package chart
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -81,30 +82,49 @@ func (f frame) draw(d *drawing, xLabel, yLabel string) {
 	}
 }
 
-// mark draws the n-th line that marks a value. Each label has a line of its own,
+// mark draws the n-th line that marks a value of X. Each label has a line of its own,
 // lest one lie on another.
 func (f frame) mark(d *drawing, n int, l Line, stroke string) {
-	attributes := stroke + ` stroke-dasharray="4 3" stroke-opacity="0.8"`
-	label := short(l.Label, (f.width-f.left)/2)
-	if l.OnY {
-		if y, has := f.y.at(l.At); has {
-			d.line(f.left, y, f.width-16, y, attributes)
-			if y-4-textSize < f.y.end { // above it there is the legend
-				y += textSize + 6
-			}
-			d.halo(f.left+6, y-4, "start", label)
-		}
+	x, has := f.x.at(l.At)
+	if !has {
 		return
 	}
-	if x, has := f.x.at(l.At); has {
-		d.line(x, f.y.end, x, f.y.start, attributes)
-		anchor, at := "start", x+4
-		if x+4+widthOf(label) > f.width {
-			anchor, at = "end", x-4
-		}
-		d.halo(at, f.y.end+float64(n+1)*lineHeight-5, anchor, label)
+	d.line(x, f.y.end, x, f.y.start, stroke+marking)
+	label := f.label(l)
+	anchor, at := "start", x+4
+	if x+4+widthOf(label) > f.width {
+		anchor, at = "end", x-4
 	}
+	d.halo(at, f.y.end+float64(n+1)*lineHeight-5, anchor, label)
 }
+
+// level draws a line that marks a value of Y, unless it has none. A label that would lie
+// on one of others is beside it; the line of the largest value is to be the first.
+func (f frame) level(d *drawing, l Line, stroke string, others []span) []span {
+	y, has := f.y.at(l.At)
+	if !has {
+		return others
+	}
+	d.line(f.left, y, f.width-16, y, stroke+marking)
+	if y-4-textSize < f.y.end { // above it there is the legend
+		y += textSize + 6
+	}
+	at, label := f.left+6, f.label(l)
+	for _, other := range others {
+		if math.Abs(other.y-y) < textSize {
+			at, y = max(at, other.end+10), other.y
+		}
+	}
+	d.halo(at, y-4, "start", label)
+	return append(others, span{y, at + widthOf(label)})
+}
+
+const marking = ` stroke-dasharray="4 3" stroke-opacity="0.8"`
+
+func (f frame) label(l Line) string { return short(l.Label, (f.width-f.left)/2) }
+
+// span is where a label lies: at which height, and up to where.
+type span struct{ y, end float64 }
 
 // widest is the width of the widest of the ticks' texts.
 func widest(ticks []tick) float64 {

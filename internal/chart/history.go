@@ -15,7 +15,7 @@ type History struct {
 	Moments            []Moment // by rising At
 	// Changes are the indices of the first moments after a change of level, rising.
 	Changes []int
-	// Width and Height are those of the view box; 0 is 480 by 300.
+	// Width and Height are those of the view box; 0 is 400 by 270.
 	Width, Height float64
 }
 

@@ -16,6 +16,7 @@ func (p *probe) beat() {
 	for i := 0; ; i = (i + 1) % len(arms) {
 		if p.isPaused() {
 			clear(warm)
+			p.enter(idle)
 			if _, ok := p.await(time.Time{}); !ok {
 				return
 			}
@@ -24,7 +25,9 @@ func (p *probe) beat() {
 		mine := &turn{
 			probe: p.definition.probe.Name, replicas: p.replicasOf(arms[i:i+1], p.definition.targets[i:i+1]), yields: true,
 		}
+		p.enter(waiting)
 		if !p.turns.take(p.ctx, mine) {
+			p.enter(idle)
 			return
 		}
 		if mine.waited {
@@ -32,17 +35,18 @@ func (p *probe) beat() {
 		}
 		p.enter(running)
 		_, err := p.prober.Window(p.hard, i, warm[i])
-		p.enter(idle)
 		p.turns.give(mine)
 		warm[i] = true
 		if _, early := errors.AsType[*prober.EarlyError](err); err != nil && !early {
 			clear(warm)
+			p.enter(idle)
 			p.log.Error("window of the heartbeat failed", "err", err)
 			if _, ok := p.await(time.Now().Add(pauseAfterFailure)); !ok {
 				return
 			}
 		}
 		if p.ctx.Err() != nil {
+			p.enter(idle)
 			return
 		}
 	}

@@ -56,6 +56,27 @@ type Table struct {
 	Remark bool       `json:"-"`
 	Head   []string   `json:"head"`
 	Rows   [][]string `json:"rows"`
+
+	tones map[[2]int]Tone // by row and column
+}
+
+// Tone is how a cell strikes the eye where there are colours. Its text says the same.
+type Tone string
+
+// The tones.
+const (
+	Plain Tone = ""
+	Good  Tone = "good"
+	Bad   Tone = "bad"
+	Open  Tone = "open" // nothing is known
+)
+
+// Mark gives a cell a tone.
+func (t *Table) Mark(row, column int, tone Tone) {
+	if t.tones == nil {
+		t.tones = map[[2]int]Tone{}
+	}
+	t.tones[[2]int{row, column}] = tone
 }
 
 // Figure is a chart with its data. Forms that show no picture show the data.

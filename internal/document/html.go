@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"strings"
 
 	"vllm_prober/internal/chart"
 )
@@ -28,14 +29,16 @@ var (
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"picture": func(f *Figure) template.HTML { return template.HTML(f.SVG) }, //nolint:gosec // package chart has escaped it
-	"numeric": func(t *Table) []bool {
-		columns := make([]bool, len(t.Head))
+	"columns": func(t *Table) []string {
+		columns := make([]string, len(t.Head))
 		for i := range columns {
-			columns[i] = t.isNumeric(i)
+			columns[i] = t.kindOf(i)
 		}
 		return columns
 	},
-	"isNumeric": func(columns []bool, i int) bool { return i < len(columns) && columns[i] },
+	"class": func(t *Table, kind string, row, column int) string {
+		return strings.TrimSpace(kind + " " + string(t.tones[[2]int{row, column}]))
+	},
 	"unfolded": func(t any) string {
 		if t := pointer(t); !t.Folded {
 			return t.Caption
@@ -60,6 +63,20 @@ func pointer(t any) *Table {
 	}
 	table, _ := t.(Table)
 	return &table
+}
+
+// kindOf is the class of a column: n where it has numbers, wrap where it has a text of
+// any length, long where a cell may be broken into lines, and nothing otherwise.
+func (t *Table) kindOf(column int) string {
+	switch {
+	case t.isNumeric(column):
+		return "n"
+	case t.Remark && column == len(t.Head)-1:
+		return "wrap"
+	case slices.ContainsFunc(t.Rows, func(row []string) bool { return len(row[column]) > longest }):
+		return "long"
+	}
+	return ""
 }
 
 // nested is a section with its place.

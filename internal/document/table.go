@@ -59,13 +59,15 @@ func escaped(cells []string) []string {
 	return texts
 }
 
+// longest is how long a figure with its interval can be.
+const longest = 24
+
 // isNumeric says whether a column reads as numbers, which stand to the right.
 func (t *Table) isNumeric(column int) bool {
 	if t.Remark && column == len(t.Head)-1 {
 		return false
 	}
 	return !slices.ContainsFunc(t.Rows, func(row []string) bool {
-		const longest = 24 // of a figure with its interval
 		cell := row[column]
 		return len(cell) > longest || !missing(cell) && !strings.ContainsAny(cell[:1], "0123456789+-") && !strings.HasPrefix(cell, "−")
 	})

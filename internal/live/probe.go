@@ -41,7 +41,8 @@ type Probe struct {
 	run       *prober.RunResult // under way, with the steps that have ended
 	step      *prober.Step
 	preparing *prober.Arm
-	latest    *prober.RunResult   // that has ended
+	latest    *prober.RunResult   // that has ended and made a step
+	last      *prober.RunResult   // that has ended, whatever it made
 	beats     []prober.StepResult // the newest windows of a heartbeat, the oldest first
 }
 
@@ -118,12 +119,20 @@ func (p *Probe) State() State {
 	return s
 }
 
-// Latest is the latest run that has ended in this process or was restored, nil where
-// there is none. It is not to be changed.
+// Latest is the latest run that has ended in this process or was restored, and made a
+// step, nil where there is none. It is not to be changed.
 func (p *Probe) Latest() *prober.RunResult {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.latest
+}
+
+// Last is the run that ended last in this process or was restored, though it may have
+// made no step, nil where there is none. It is not to be changed.
+func (p *Probe) Last() *prober.RunResult {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
 }
 
 // Current is the run under way with the steps that have ended, nil where there is
@@ -219,8 +228,9 @@ func (p *Probe) Restore(runs []*prober.RunResult) {
 	})
 }
 
-// end notes the latest run. One without a step has nothing to show.
+// end notes the latest run. One without a step has nothing to show but how it ended.
 func (p *Probe) end(r *prober.RunResult) {
+	p.last = r
 	if r.Outcome == prober.RunSuccess {
 		p.state.LastSuccess = r.EndedAt
 	}

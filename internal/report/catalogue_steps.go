@@ -48,7 +48,6 @@ var stepTexts = map[string]message{
 	"note.throttled":    {"throttled: {reasons}", "클록 제한: {reasons}"},
 	"note.held":         {"{reason} for {time}", "{reason} {time}"},
 	"note.cached":       {"{tokens} prompt tokens came from the prefix cache", "프롬프트 토큰 {tokens}개가 프리픽스 캐시에서 제공됨"},
-	"note.failure":      {"{arm}, {rate} req/s: {count} × {outcome}: {example}", "{arm}, 초당 {rate}건: {outcome} × {count}, 예: {example}"},
 	"tally":             {"{of} × {n}", "{of} × {n}"},
 
 	// What a verdict on a batch size follows from.

@@ -68,7 +68,7 @@ func (w *writer) means(p contrast) *document.Table {
 			rates = append(rates, c.RequestRate)
 		}
 	}
-	for _, rate := range slices.Compact(rates) {
+	for at, rate := range slices.Compact(rates) {
 		row := []string{chart.Number.Format(rate)}
 		for _, m := range means {
 			i := slices.IndexFunc(p.table.Cells, func(c compare.Cell) bool { return c.RequestRate == rate && c.Metric == m })
@@ -78,6 +78,7 @@ func (w *writer) means(p contrast) *document.Table {
 			}
 			c := &p.table.Cells[i]
 			row = append(row, figure(m, c.Base), figure(m, c.Other), cellChange(c)+": "+w.word(c))
+			t.Mark(at, len(row)-1, tones[c.Word])
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -112,12 +113,18 @@ func (w *writer) cells(p contrast) *document.Table {
 		if c.RequestRate > 0 {
 			rate = chart.Number.Format(c.RequestRate)
 		}
+		t.Mark(i, slices.Index(t.Head, w.say("head.word", nil)), tones[c.Word])
 		t.Rows = append(t.Rows, []string{
 			rate, w.show(c.Metric), figure(c.Metric, c.Base), figure(c.Metric, c.Other),
 			moved, interval, w.word(c), fmt.Sprintf("%d / %d", c.BaseSteps, c.OtherSteps), why,
 		})
 	}
 	return t
+}
+
+// tones are those of the words.
+var tones = map[stats.Word]document.Tone{
+	stats.Better: document.Good, stats.Worse: document.Bad, stats.NoDifference: document.Plain, stats.Undetermined: document.Open,
 }
 
 // word is the verdict on a cell.

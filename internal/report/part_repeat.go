@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // doubts are the notes of all steps that have one: what is withheld, and why, and
-// what a reader has to know of the rest.
+// what a reader has to know of the rest. One example of each way in which requests
+// failed follows.
 func (w *writer) doubts() []document.Block {
 	table := &document.Table{Head: w.head("arm", "req_s", "note"), Remark: true}
 	for i := range w.d.aborted {
@@ -28,18 +30,23 @@ func (w *writer) doubts() []document.Block {
 	if len(table.Rows) == 0 {
 		return []document.Block{document.Paragraph(w.say("text.nothing_withheld", nil))}
 	}
-	blocks := []document.Block{{Table: table}}
+	failed := &document.Table{
+		Caption: w.say("title.failures", nil), Head: w.head("arm", "req_s", "outcome", "count", "example"), Remark: true,
+	}
 	for i := range w.d.result.Results {
 		s := &w.d.result.Results[i]
 		for _, f := range s.Failures {
 			if f.Outcome != prober.Aborted {
-				blocks = append(blocks, document.Paragraph(w.say("note.failure", values{
-					"arm": s.Arm, "rate": s.RequestRate, "count": f.Count, "outcome": f.Outcome, "example": quote(f.Example),
-				})))
+				failed.Rows = append(failed.Rows, []string{
+					w.arm(s.Arm), chart.Number.Format(s.RequestRate), w.show(f.Outcome), strconv.Itoa(f.Count), w.show(quote(f.Example)),
+				})
 			}
 		}
 	}
-	return blocks
+	if len(failed.Rows) == 0 {
+		return []document.Block{{Table: table}}
+	}
+	return []document.Block{{Table: table}, {Table: failed}}
 }
 
 // figures is the table that run prints.

@@ -132,7 +132,7 @@ func windowCharts(windows []prober.StepResult) (drawings []drawing) {
 			arms = append(arms, windows[i].Arm)
 		}
 	}
-	slices.SortFunc(arms, compareArms)
+	slices.SortFunc(arms, prober.Arm.Compare)
 	for _, a := range arms {
 		for _, f := range []followed{followedTTFT, followedTPOT} {
 			var moments []chart.Moment

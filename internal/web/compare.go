@@ -4,45 +4,133 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"vllm_prober/internal/compare"
+	"vllm_prober/internal/document"
 	"vllm_prober/internal/report"
+	"vllm_prober/internal/results"
 	"vllm_prober/prober"
 )
 
-// answerCompare holds the arms of a run against the same ones of another, as
+// comparison is the arms of a run held against the same ones of another.
+type comparison struct {
+	base, other *results.Record
+	arms        []report.Compared
+}
+
+// compare holds the runs that a request names against each other, as
 // `vllm_prober compare` does.
-func (a *api) answerCompare(q *http.Request) (any, error) {
+func (r *runs) compare(q *http.Request) (c comparison, err error) {
 	query := q.URL.Query()
 	for _, name := range []string{"base", "other"} {
 		if query.Get(name) == "" {
-			return nil, badParameter(name, "it is missing; allowed: the id of a run")
+			return c, badParameter(name, "it is missing; allowed: the id of a run")
 		}
 	}
-	base, err := a.runs.run(query.Get("base"))
-	if err != nil {
-		return nil, err
+	if c.base, err = r.run(query.Get("base")); err != nil {
+		return c, err
 	}
-	other, err := a.runs.run(query.Get("other"))
-	if err != nil {
-		return nil, err
+	if c.other, err = r.run(query.Get("other")); err != nil {
+		return c, err
 	}
-	tables := []*compare.Table{}
-	for _, x := range compare.OfRuns(base.ID, []*prober.RunResult{base.Result()}) {
-		for _, y := range compare.OfRuns(other.ID, []*prober.RunResult{other.Result()}) {
+	for _, x := range compare.OfRuns(c.base.ID, []*prober.RunResult{c.base.Result()}) {
+		for _, y := range compare.OfRuns(c.other.ID, []*prober.RunResult{c.other.Result()}) {
 			if x.Arm() == y.Arm() {
 				if run := compare.OnBothSides(x, y); run != "" {
-					return nil, badParameter("other", fmt.Sprintf("it is %s, as base is; allowed: the id of another run", run))
+					return c, badParameter("other", fmt.Sprintf("it is %s, as base is; allowed: the id of another run", run))
 				}
 				t := compare.Between(x, y, compare.Effect)
-				t.Findings = slices.Concat(compare.Definitions(base, other), t.Findings)
-				tables = append(tables, t)
+				t.Findings = slices.Concat(compare.Definitions(c.base, c.other), t.Findings)
+				c.arms = append(c.arms, report.Compared{Arm: x.Arm(), Table: t})
 			}
 		}
 	}
-	if len(tables) == 0 {
-		err := fmt.Errorf("runs %s and %s have no arm in common with a valid step of both", base.ID, other.ID)
-		return nil, &failure{http.StatusBadRequest, badData, err}
+	if len(c.arms) == 0 {
+		err := fmt.Errorf("runs %s and %s have no arm in common with a valid step of both", c.base.ID, c.other.ID)
+		return c, &failure{http.StatusBadRequest, badData, err}
+	}
+	return c, nil
+}
+
+func (a *api) answerCompare(q *http.Request) (any, error) {
+	c, err := a.runs.compare(q)
+	if err != nil {
+		return nil, err
+	}
+	tables := make([]*compare.Table, len(c.arms))
+	for i := range c.arms {
+		tables[i] = c.arms[i].Table
 	}
 	return map[string]any{"tables": report.InWords(tables)}, nil
+}
+
+// compareView is two runs side by side.
+type compareView struct {
+	Base, Other *runAnswer
+	Choice      choice
+	Arms        []part
+}
+
+// choice is the runs that a run can be compared to.
+type choice struct {
+	Other string // the run
+	Base  string // what is chosen
+	Runs  []*runAnswer
+}
+
+// choose lists the newest runs of a probe that a run can be held against. Unless it is
+// said, the choice is the one before it.
+func (p *pages) choose(probe, other, base string) (choice, error) {
+	c := choice{Other: other, Base: base}
+	newest, err := p.history(probe, "", defaultPage)
+	if err != nil {
+		return c, err
+	}
+	for _, r := range newest.Runs {
+		if r.ID == other || r.StepsValid == 0 {
+			continue
+		}
+		c.Runs = append(c.Runs, r)
+		if c.Base == "" && r.ID < other {
+			c.Base = r.ID
+		}
+	}
+	return c, nil
+}
+
+// namesOf are the names of two runs in headings: when they began, no longer than it takes
+// to tell them apart.
+func namesOf(base, other time.Time) (string, string) {
+	const day, minute, second = "2006\u201101\u201102", "01\u201102 15:04", "15:04:05"
+	layout := minute
+	switch base, other = base.UTC(), other.UTC(); {
+	case base.Format(minute) != other.Format(minute):
+	case base.Format(day) != other.Format(day):
+		layout = day
+	default:
+		layout = second
+	}
+	return base.Format(layout), other.Format(layout)
+}
+
+func (p *pages) compare(w http.ResponseWriter, q *http.Request) error {
+	board := p.board.Version()
+	c, err := p.runs.compare(q)
+	if err != nil {
+		return err
+	}
+	v := compareView{Base: runAnswerOf(c.base.Result()), Other: runAnswerOf(c.other.Result())}
+	if v.Choice, err = p.choose(c.other.Probe, c.other.ID, c.base.ID); err != nil {
+		return err
+	}
+	base, other := namesOf(v.Base.StartedAt, v.Other.StartedAt)
+	for i, section := range report.Between(c.arms, base, other) {
+		written, err := partOf(section, document.Words{}, fmt.Sprintf("arm-%d", i))
+		if err != nil {
+			return err
+		}
+		v.Arms = append(v.Arms, written)
+	}
+	return p.show(w, q, board, http.StatusOK, "compare", "Comparison", "runs", v)
 }

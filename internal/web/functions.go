@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"vllm_prober/internal/live"
 	"vllm_prober/prober"
 )
 
@@ -25,6 +26,10 @@ var functions = template.FuncMap{
 	"broken":  brokenOf,
 	"percent": func(part, whole float64) int { return int(100 * part / whole) },
 	"at":      func(root string, of any) map[string]any { return map[string]any{"Root": root, "Of": of} },
+	"of":      func(root string, of any) map[string]any { return map[string]any{"Root": root, "Of": of, "Named": true} },
+	"known":   func(version string) bool { return version != "" && version != "unknown" },
+	"steps":   stepsOfRun,
+	"since":   func(s *live.StepProgress) float64 { return s.Elapsed - s.Planned },
 	"clock":   func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
 }
 
@@ -45,6 +50,15 @@ func timeOf(t time.Time, as string) template.HTML {
 	}
 	made := fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339), exact, text)
 	return template.HTML(made) //nolint:gosec // figures alone
+}
+
+// stepsOfRun says how many steps a run has made, and of how many that were planned
+// where these are more. A search adds to them.
+func stepsOfRun(r *runAnswer) string {
+	if r.StepsEnded < r.Steps {
+		return fmt.Sprintf("%d of %d", r.StepsEnded, r.Steps)
+	}
+	return strconv.Itoa(r.StepsEnded)
 }
 
 // resultOf says in a word how a run ended.

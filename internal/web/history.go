@@ -44,6 +44,12 @@ func (p *pages) history(probe, before string, size int) (*history, error) {
 	})
 }
 
+// listView is a list of runs, and the probes that it can be of.
+type listView struct {
+	*history
+	Probes []string
+}
+
 // list shows the runs of all probes, or of one.
 func (p *pages) list(w http.ResponseWriter, q *http.Request) error {
 	board := p.board.Version()
@@ -55,11 +61,17 @@ func (p *pages) list(w http.ResponseWriter, q *http.Request) error {
 	if err != nil {
 		return err
 	}
+	v := listView{history: h}
+	for _, c := range p.config().Probes {
+		if c.Heartbeat == nil {
+			v.Probes = append(v.Probes, c.Name)
+		}
+	}
 	title := "Runs"
 	if probe != "" {
 		title += " of " + probe
 	}
-	return p.show(w, q, board, http.StatusOK, "runs", title, "runs", h)
+	return p.show(w, q, board, http.StatusOK, "runs", title, "runs", v)
 }
 
 // probeView is a probe's page.

@@ -41,14 +41,16 @@ func nowOf(p *live.Probe, now time.Time) nowView {
 
 // spark is the means of a latency in the last minute, second by second.
 type spark struct {
-	SVG template.HTML // empty where there are none
-	// Last is the newest one in seconds.
-	Last float64
+	Name string
+	SVG  template.HTML // empty where there are none
+	// Last is the newest one in seconds; all lie from Least to Most.
+	Last, Least, Most float64
 }
 
 // sparkOf draws the latencies of the last minute; 0 is none. Seconds in which no
 // answer ended lie on the line between those beside them.
 func sparkOf(name string, now time.Time, seconds []live.Second, value func(live.Second) float64) (s spark) {
+	s.Name = name
 	line := make([]float64, live.Minute)
 	for i := range line {
 		line[i] = math.NaN()
@@ -66,10 +68,11 @@ func sparkOf(name string, now time.Time, seconds []live.Second, value func(live.
 		from = i
 	}
 	if s.Last > 0 {
+		s.Least, s.Most = least, most
 		s.SVG = template.HTML(chart.Sparkline{ //nolint:gosec // the chart escapes its texts
 			Title:       name + " in the last minute",
 			Description: fmt.Sprintf("now %s, from %s to %s", milliseconds(s.Last), milliseconds(least), milliseconds(most)),
-			Values:      line, Width: 240, Height: 36,
+			Values:      line, Width: 160, Height: 32,
 		}.SVG())
 	}
 	return s
@@ -77,8 +80,10 @@ func sparkOf(name string, now time.Time, seconds []live.Second, value func(live.
 
 func milliseconds(seconds float64) string {
 	switch ms := seconds * 1000; {
-	case ms >= 9999.5:
+	case ms >= 9995:
 		return fmt.Sprintf("%.1f s", seconds)
+	case ms >= 999.5:
+		return fmt.Sprintf("%.2f s", seconds)
 	case ms >= 99.5:
 		return fmt.Sprintf("%.0f ms", ms)
 	default:

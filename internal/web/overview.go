@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"vllm_prober/internal/config"
@@ -10,7 +11,8 @@ import (
 
 // overviewView is what goes on, and what was found last.
 type overviewView struct {
-	Live     string // where the live part is
+	Live string // where the live part is
+	// Now is what is under way, or waits for its turn.
 	Now      []nowView
 	Schedule []scheduleRow
 	Verdicts []verdict
@@ -23,7 +25,7 @@ type scheduleRow struct {
 	Name, Words string
 	Heartbeat   bool
 	State       live.State
-	Latest      *runAnswer
+	Last        *runAnswer // that has ended
 	Skipped     []skipped
 }
 
@@ -41,7 +43,9 @@ func (p *pages) overview(w http.ResponseWriter, q *http.Request) error {
 		if on == nil { // a reload is going on
 			continue
 		}
-		v.Now = append(v.Now, nowOf(on, now))
+		if underWay(on) {
+			v.Now = append(v.Now, nowOf(on, now))
+		}
 		v.Schedule = append(v.Schedule, scheduleOf(c, on))
 		if run := newest(on); run != nil {
 			v.Verdicts = append(v.Verdicts, verdictsOf(run)...)
@@ -52,17 +56,21 @@ func (p *pages) overview(w http.ResponseWriter, q *http.Request) error {
 
 func scheduleOf(c config.Probe, on *live.Probe) scheduleRow {
 	row := scheduleRow{Name: c.Name, Words: inWords(c), Heartbeat: c.Heartbeat != nil, State: on.State()}
-	if latest := on.Latest(); latest != nil {
-		row.Latest = runAnswerOf(latest)
+	if last := on.Last(); last != nil {
+		row.Last = runAnswerOf(last)
 	}
 	row.Skipped = skippedOf(row.State)
 	return row
 }
 
-// now is the live part alone, of all probes or of one, for the script to put into the
+// underWay says whether a probe does anything at the moment.
+func underWay(p *live.Probe) bool { return p.State().Activity != live.Idle }
+
+// now is the live part alone, of all probes that do something or of one, for the script to put into the
 // page that shows it.
 func (p *pages) now(w http.ResponseWriter, q *http.Request) error {
-	board, probes := p.board.Version(), p.board.Probes()
+	board := p.board.Version()
+	probes := slices.DeleteFunc(p.board.Probes(), func(on *live.Probe) bool { return !underWay(on) })
 	if name := q.URL.Query().Get("probe"); name != "" {
 		one := p.board.Probe(name)
 		if one == nil {

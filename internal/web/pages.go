@@ -105,6 +105,7 @@ func (p *pages) register(mux *http.ServeMux, slots chan struct{}) {
 	page("/runs", p.list)
 	page("/runs/{id}", p.run)
 	page("/runs/{id}/{file}", p.download)
+	page("/compare", p.compare)
 	page("/configuration", p.configuration)
 	page("/static/{file}", p.file)
 	for _, others := range []string{"/probes/", "/runs/", "/static/"} {
@@ -115,7 +116,7 @@ func (p *pages) register(mux *http.ServeMux, slots chan struct{}) {
 // protect keeps a page from loading or running anything but what this server gives.
 func protect(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache")

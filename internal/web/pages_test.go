@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,7 +51,7 @@ func TestSections(t *testing.T) {
 		for name, c := range map[string]struct{ path, heading string }{
 			"schedule.html": {"/", "Schedule"},
 			"verdicts.html": {"/", "Verdicts of the latest runs"},
-			"failures.html": {"/runs/" + result.ID, "Requests that failed"},
+			"arms.html":     {"/runs/" + result.ID, "Verdicts"},
 			"history.html":  {"/probes/ladder", "History"},
 		} {
 			golden.Check(t, "html/"+name, section(t, s.body(t, c.path, http.StatusOK), c.heading))
@@ -103,6 +104,7 @@ func TestNow(t *testing.T) {
 			}
 		}
 		observers.RequestEnded(step, &prober.Observation{Outcome: prober.OK, FirstToken: time.Second / 8, LastToken: time.Second, OutputTokens: 15})
+		s.beat.Enter(live.Waiting)
 		time.Sleep(10 * time.Second) // of 40
 		for path, root := range map[string]string{
 			"/": "./", "/now": "./", "/probes/ladder": "../", "/now?depth=1&probe=ladder": "../", "/runs/" + run.ID: "../",
@@ -124,6 +126,18 @@ func TestNow(t *testing.T) {
 			if others := strings.Contains(page, `probes/beat">beat</a> <span`); others != (path == "/" || path == "/now") {
 				t.Errorf("%s: the other probe is there: %t", path, others)
 			}
+		}
+		if page := s.body(t, "/now", http.StatusOK); !strings.Contains(page, "Waits for its turn at the replicas.") {
+			t.Errorf("a probe that waits does not say so:\n%s", page)
+		}
+		time.Sleep(50 * time.Second)
+		if page := s.body(t, "/now", http.StatusOK); !strings.Contains(page, "drain, since 20 s") {
+			t.Errorf("how long the drain takes is not said:\n%s", page)
+		}
+		s.ladder.Enter(live.Idle)
+		s.beat.Enter(live.Idle)
+		if page := s.body(t, "/now", http.StatusOK); !strings.Contains(page, "Nothing is under way.") || strings.Contains(page, "<article") {
+			t.Errorf("of idle probes there is\n%s", page)
 		}
 		if w := s.get("/now?probe=q"); w.Code != http.StatusNotFound {
 			t.Errorf("of no probe: status %d", w.Code)
@@ -418,6 +432,76 @@ func TestTheLatestRunWithoutItsRecord(t *testing.T) {
 		}
 	}
 	s.body(t, "/runs/"+latest.ID+"x", http.StatusNotFound)
+}
+
+// A run that could not begin a step is the latest, and says why it failed; what was
+// found is of the run before.
+func TestARunThatFailed(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		s := newSite(t, kept)
+		made := s.makes(t, noon)
+		run := prober.Run{ID: "20261124T130000Z-dead", Probe: "ladder", Steps: 4, StartedAt: noon.Add(time.Hour)}
+		s.ladder.RunStarted(run)
+		s.ladder.RunEnded(&prober.RunResult{Run: run, EndedAt: run.StartedAt, Outcome: prober.RunFailed, Err: "connection refused " + hostile})
+		page := s.body(t, "/", http.StatusOK)
+		for heading, want := range map[string][]string{
+			"Schedule":                    {`runs/` + run.ID + `"`, `outcome failed`, "connection refused &lt;script&gt;"},
+			"Verdicts of the latest runs": {`runs/` + made.ID + `"`},
+		} {
+			for _, text := range want {
+				if part := section(t, page, heading); !strings.Contains(part, text) {
+					t.Errorf("%s: no %s in\n%s", heading, text, part)
+				}
+			}
+		}
+		if page := s.body(t, "/runs/"+run.ID, http.StatusOK); !strings.Contains(page, "connection refused &lt;script&gt;") {
+			t.Errorf("the run's page does not say why it failed:\n%s", page)
+		}
+	}
+}
+
+// Runs can be had of one probe alone; a heartbeat has none.
+func TestTheListOfRuns(t *testing.T) {
+	s := newSite(t, true)
+	s.makes(t, noon)
+	for path, chosen := range map[string]string{"/runs": "all probes", "/runs?probe=ladder": "ladder"} {
+		page := s.body(t, path, http.StatusOK)
+		list := page[strings.Index(page, `aria-label="Runs of"`):strings.Index(page, `aria-label="Runs"`)]
+		if n := strings.Count(list, "<a "); n != 2 || !strings.Contains(list, `aria-current="page">`+chosen+`</a>`) {
+			t.Errorf("%s: %d links, want those of all probes and of ladder, with %q as the one shown:\n%s", path, n, chosen, list)
+		}
+	}
+}
+
+// A run is held against another one that the reader chooses: first the one before it,
+// and never itself or one without a valid step.
+func TestComparison(t *testing.T) {
+	s := newSite(t, true)
+	first, second, third := s.makes(t, noon), s.makes(t, noon.Add(time.Hour)), s.makes(t, noon.Add(2*time.Hour))
+	chosen := regexp.MustCompile(`<option value="([^"]*)"( selected)?>`)
+	options := func(page string) (all []string) {
+		for _, m := range chosen.FindAllStringSubmatch(page, -1) {
+			all = append(all, m[1]+m[2])
+		}
+		return all
+	}
+	if got, want := options(s.body(t, "/runs/"+second.ID, http.StatusOK)), []string{third.ID, first.ID + " selected"}; !slices.Equal(got, want) {
+		t.Errorf("a run can be compared to %q, want %q", got, want)
+	}
+	page := s.body(t, "/compare?base="+third.ID+"&other="+second.ID, http.StatusOK)
+	if got, want := options(page), []string{third.ID + " selected", first.ID}; !slices.Equal(got, want) {
+		t.Errorf("the comparison offers %q, want %q", got, want)
+	}
+	for _, want := range []string{"<h2>bs16</h2>", "<h2>bs32</h2>", "<caption>11‑24 13:00 against 11‑24 14:00</caption>", "runs/" + third.ID, `class="open"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s in\n%s", want, page)
+		}
+	}
+	for query, status := range map[string]int{
+		"": http.StatusBadRequest, "?base=" + first.ID + "&other=" + first.ID: http.StatusBadRequest, "?base=x&other=" + first.ID: http.StatusNotFound,
+	} {
+		s.body(t, "/compare"+query, status)
+	}
 }
 
 // The history of a figure shows the run at which its level changed, by a link to it,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"vllm_prober/internal/document"
 	"vllm_prober/internal/live"
 	"vllm_prober/internal/report"
 	"vllm_prober/internal/results"
@@ -19,46 +20,39 @@ type runView struct {
 	Prober   results.Version
 	Verdicts []verdict
 	// Report is the run's report, part by part, in the order of the report.
-	Report   []part
-	Failures []failed
-	// Configuration is what the run was made with; empty where no records are kept.
+	Report []part
+	// Configuration is what the run was made with where the report does not say it;
+	// empty where no records are kept.
 	Configuration string
 }
 
 // part is a section of the report as HTML.
 type part struct {
-	Title string
-	HTML  template.HTML
+	ID, Title string
+	HTML      template.HTML
 }
 
-// failed is requests of a step that failed in one way.
-type failed struct {
-	Arm  prober.Arm
-	Rate float64
-	prober.Failure
+// partOf writes a section for a page, where it has an id.
+func partOf(s document.Section, words document.Words, id string) (part, error) {
+	text, err := s.Fragment(words, id, 2)
+	return part{id, s.Title, text}, err
 }
 
 func runViewOf(r *results.Record) (*runView, error) {
 	result := r.Result()
 	v := &runView{
-		Run: result, Summary: runAnswerOf(result), Prober: r.Prober, Verdicts: verdictsOf(result), Configuration: r.Configuration,
+		Run: result, Summary: runAnswerOf(result), Prober: r.Prober, Verdicts: verdictsOf(result),
 	}
-	if len(result.Results) > 0 {
+	if len(result.Results) == 0 {
+		v.Configuration = r.Configuration
+	} else {
 		whole := report.Of([]*results.Record{r}, report.English)
 		for i, section := range whole.Sections {
-			text, err := section.Fragment(whole.Words, fmt.Sprintf("part-%d", i), 2)
+			written, err := partOf(section, whole.Words, fmt.Sprintf("part-%d", i))
 			if err != nil {
 				return nil, err
 			}
-			v.Report = append(v.Report, part{section.Title, text})
-		}
-	}
-	for i := range result.Results {
-		s := &result.Results[i]
-		for _, f := range s.Failures {
-			if f.Outcome != prober.Aborted { // cut by the prober: the report says why
-				v.Failures = append(v.Failures, failed{s.Arm, s.RequestRate, f})
-			}
+			v.Report = append(v.Report, written)
 		}
 	}
 	return v, nil
@@ -73,12 +67,18 @@ func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
 	}
 	view := struct {
 		*runView
-		Live string
-		Now  []nowView
-		Log  []live.Line
+		Live   string
+		Now    []nowView
+		Log    []live.Line
+		Choice choice
 	}{runView: v, Log: p.board.Log(v.Run.Probe, v.Run.ID)}
 	if on != nil {
 		view.Live, view.Now = liveOf(v.Run.Probe), []nowView{nowOf(on, time.Now())}
+	}
+	if v.Summary.StepsValid > 0 {
+		if view.Choice, err = p.choose(v.Run.Probe, id, ""); err != nil {
+			return err
+		}
 	}
 	return p.show(w, q, board, http.StatusOK, "run", "Run "+id, "runs", view)
 }

@@ -39,8 +39,8 @@ func (r *runs) page(probe, before string, limit int) (page []*results.Record, mo
 		if probe != "" && p.Name() != probe {
 			continue
 		}
-		for _, run := range []*prober.RunResult{p.Current(), p.Latest()} {
-			if run != nil && (before == "" || run.ID < before) {
+		for _, run := range onBoard(p) {
+			if before == "" || run.ID < before {
 				page = append(page, results.RecordOf(run))
 			}
 		}
@@ -62,13 +62,23 @@ func (r *runs) run(id string) (*results.Record, error) {
 		}
 	}
 	for _, p := range r.board.Probes() {
-		for _, run := range []*prober.RunResult{p.Current(), p.Latest()} {
-			if run != nil && run.ID == id {
+		for _, run := range onBoard(p) {
+			if run.ID == id {
 				return r.defined(results.RecordOf(run))
 			}
 		}
 	}
 	return nil, fmt.Errorf("%w as %q: %s, and it is no probe's latest", errNoRun, id, kept)
+}
+
+// onBoard are the runs of a probe that the board has, the newest first.
+func onBoard(p *live.Probe) (all []*prober.RunResult) {
+	for _, run := range []*prober.RunResult{p.Current(), p.Last(), p.Latest()} {
+		if run != nil && !slices.ContainsFunc(all, func(had *prober.RunResult) bool { return had.ID == run.ID }) {
+			all = append(all, run)
+		}
+	}
+	return all
 }
 
 // recorded is the run of an id in the records.

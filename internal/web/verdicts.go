@@ -1,17 +1,19 @@
 package web
 
 import (
-	"cmp"
 	"slices"
+	"time"
 
 	"vllm_prober/prober"
 )
 
 // verdict is what a run says of one of its arms.
 type verdict struct {
-	Probe string     `json:"probe"`
-	RunID string     `json:"run_id"`
-	Arm   prober.Arm `json:"arm"`
+	Probe string `json:"probe"`
+	RunID string `json:"run_id"`
+	// StartedAt is when the run began.
+	StartedAt time.Time  `json:"run_started_at"`
+	Arm       prober.Arm `json:"arm"`
 	// Steps is how many steps the arm has made, Valid how many of them are valid, and
 	// Broken counts the promises that were not kept.
 	Steps  int                    `json:"steps"`
@@ -34,15 +36,14 @@ type verdict struct {
 	Foreign int `json:"steps_with_foreign_traffic"`
 }
 
-// verdictsOf are what a run says of its arms, in the order of target, GPUs and batch
-// size.
+// verdictsOf are what a run says of its arms, in their order.
 func verdictsOf(r *prober.RunResult) []verdict {
 	byArm := map[prober.Arm]*verdict{}
 	for i := range r.Results {
 		s := &r.Results[i]
 		v := byArm[s.Arm]
 		if v == nil {
-			v = &verdict{Probe: r.Probe, RunID: r.ID, Arm: s.Arm, Saturated: prober.Unsaturated}
+			v = &verdict{Probe: r.Probe, RunID: r.ID, StartedAt: r.StartedAt, Arm: s.Arm, Saturated: prober.Unsaturated}
 			byArm[s.Arm] = v
 		}
 		v.add(s)
@@ -52,7 +53,7 @@ func verdictsOf(r *prober.RunResult) []verdict {
 		v.judge(r)
 		all = append(all, *v)
 	}
-	slices.SortFunc(all, func(a, b verdict) int { return compareArms(a.Arm, b.Arm) })
+	slices.SortFunc(all, func(a, b verdict) int { return a.Arm.Compare(b.Arm) })
 	return all
 }
 
@@ -109,8 +110,3 @@ func (v *verdict) judge(r *prober.RunResult) {
 var telling = []prober.InForceVerdict{prober.NotInForce, prober.Bound, prober.DidNotBind, prober.InForceUnknown}
 
 func tells(v prober.InForceVerdict) int { return slices.Index(telling, v) }
-
-// compareArms orders arms as tables do.
-func compareArms(a, b prober.Arm) int {
-	return cmp.Or(cmp.Compare(a.Target, b.Target), a.GPUs-b.GPUs, a.BatchSize-b.BatchSize, a.Replicas-b.Replicas)
-}

@@ -3,11 +3,13 @@
 "use strict";
 (() => {
   const every = 1000; // milliseconds between two looks
+  const atLeast = 10000; // and between two of the whole page, whose times go on
   const main = document.getElementById("main");
   const connection = document.getElementById("connection");
 
   // morph makes an element like another one, and leaves alone what is alike already:
-  // what has the focus keeps it, and what is selected stays so.
+  // what has the focus keeps it, and what is selected stays so. Elements are told by
+  // their ids where they have some, and else by their places.
   function morph(old, next) {
     for (const { name } of [...old.attributes]) {
       if (!next.hasAttribute(name) && !kept(old, name)) old.removeAttribute(name);
@@ -15,19 +17,23 @@
     for (const { name, value } of next.attributes) {
       if (old.getAttribute(name) !== value && !kept(old, name)) old.setAttribute(name, value);
     }
-    const children = [...old.childNodes], others = [...next.childNodes];
+    const others = [...next.childNodes];
     others.forEach((other, i) => {
-      const child = children[i];
+      const same = other.id && [...old.children].find((child) => child.id === other.id);
+      const place = old.childNodes[i] ?? null;
+      if (same && same !== place) old.insertBefore(same, place); // what is before it has gone, or is yet to come
+      const child = old.childNodes[i];
       if (!child) old.append(other);
+      else if (child.id !== other.id && (child.id || other.id)) old.insertBefore(other, child);
       else if (child.nodeName !== other.nodeName) child.replaceWith(other);
       else if (child.nodeType === Node.ELEMENT_NODE) morph(child, other);
       else if (child.data !== other.data) child.data = other.data;
     });
-    for (const child of children.slice(others.length)) child.remove();
+    for (const child of [...old.childNodes].slice(others.length)) child.remove();
   }
 
   // kept says whether an attribute is the reader's and not the server's.
-  const kept = (element, name) => (element.nodeName === "DETAILS" && name === "open") || name === "aria-sort";
+  const kept = (element, name) => element.nodeName === "DETAILS" && name === "open";
 
   // look fetches a page's document; only what the server says is in it.
   async function look(address) {
@@ -36,7 +42,7 @@
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   }
 
-  let failures = 0;
+  let failures = 0, whole = Date.now(), wake = () => {};
   async function refresh() {
     if (document.hidden) return;
     const now = document.getElementById("now");
@@ -46,12 +52,16 @@
         const fresh = now.cloneNode(false);
         fresh.append(...cards.childNodes);
         morph(now, fresh);
-        if (cards.dataset.board === main.dataset.board) return said("");
+        if (cards.dataset.board === main.dataset.board && Date.now() - whole < atLeast) return said("");
       }
       const page = (await look(location.href)).getElementById("main");
-      for (const table of page.querySelectorAll("table")) sortable(table);
+      const shown = [...main.querySelectorAll("table")];
+      page.querySelectorAll("table").forEach((table, i) => {
+        sortable(table);
+        sortLike(table, shown[i]);
+      });
       morph(main, page);
-      for (const table of main.querySelectorAll("table")) resort(table);
+      whole = Date.now();
       said("");
     } catch {
       if (++failures > 2) connection.textContent = "No answer from vllm_prober: what is shown may be old.";
@@ -97,6 +107,15 @@
     table.tBodies[0].append(...rows.map((each) => each.row));
   }
 
+  // sortLike sorts a table as another one with the same headings is sorted.
+  function sortLike(table, other) {
+    const headings = table.tHead.rows[0].cells, others = other?.tHead.rows[0].cells ?? [];
+    const column = [...others].findIndex((heading) => heading.hasAttribute("aria-sort"));
+    if (column < 0 || headings[column]?.textContent !== others[column].textContent) return;
+    headings[column].setAttribute("aria-sort", others[column].getAttribute("aria-sort"));
+    resort(table);
+  }
+
   main.addEventListener("click", (event) => {
     const heading = event.target.closest?.("th button")?.parentElement;
     if (!heading) return;
@@ -109,8 +128,12 @@
   for (const table of main.querySelectorAll("table")) sortable(table);
   (async () => {
     while (document.getElementById("now")) { // a run that has ended has none, and does not change
-      await new Promise((done) => setTimeout(done, every));
+      await new Promise((done) => {
+        setTimeout(done, every);
+        wake = done;
+      });
       await refresh();
     }
   })();
+  document.addEventListener("visibilitychange", () => wake()); // who comes back sees what is now
 })();
