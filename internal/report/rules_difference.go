@@ -78,6 +78,9 @@ func ofAnswer(p contrast, c *compare.Cell) (f finding, says bool) {
 	return finding{rule, v, fmt.Sprintf("%s: %.4g, %.4g; word: %s", c.Metric, c.Base, c.Other, c.Word)}, true
 }
 
+// feasible is the most repeats of each step that are recommended.
+const feasible = 100
+
 // ofSteps says how the figures at request rates differ.
 func ofSteps(p contrast, cells []compare.Cell) []finding {
 	count := map[stats.Word]int{}
@@ -90,10 +93,10 @@ func ofSteps(p contrast, cells []compare.Cell) []finding {
 		beyond = max(beyond, c.Beyond)
 		if isMean(c.Metric) && c.Word == stats.Undetermined {
 			open++
-			if c.NeededRepeats > 0 {
+			if c.NeededRepeats > 0 && c.NeededRepeats <= feasible {
 				decided++
+				repeats = max(repeats, c.NeededRepeats)
 			}
-			repeats = max(repeats, c.NeededRepeats)
 		}
 		if isChange := c.Word == stats.Better || c.Word == stats.Worse; isChange && (most == nil || math.Abs(c.Change) > math.Abs(most.Change)) {
 			most = c
@@ -124,7 +127,7 @@ func ofSteps(p contrast, cells []compare.Cell) []finding {
 		if decided < open {
 			rule = "difference.repeats_part"
 		}
-		v := values{"base": p.base, "other": p.other, "repeats": repeats, "decided": decided, "means": open}
+		v := values{"base": p.base, "other": p.other, "repeats": repeats, "decided": decided, "means": open, "feasible": feasible}
 		found = append(found, finding{rule, v, fmt.Sprintf("needed_repeats: %d", repeats)})
 	}
 	return found
@@ -189,13 +192,19 @@ func experiment(d *reading) []finding {
 	case c.Best == nil:
 		return []finding{{"experiment.none", values{"rate": c.RequestRate}, "best: none"}}
 	}
-	v := values{"rate": c.RequestRate, "best": *c.Best}
-	for _, a := range c.Arms {
-		if a.Arm == *c.Best {
-			v["throughput"] = a.Throughput
-		}
+	best := c.Arms[slices.IndexFunc(c.Arms, func(a prober.Compared) bool { return a.Arm == *c.Best })]
+	v := values{"rate": c.RequestRate, "best": best.Arm, "throughput": best.Throughput}
+	says := "best: " + ArmName(best.Arm, armsOf(c))
+	if best.ToBase == nil { // it is the base
+		return []finding{{"experiment.best", v, says}}
 	}
-	return []finding{{"experiment.best", v, "best: " + ArmName(*c.Best, armsOf(c))}}
+	v["base"], v["change"] = c.Arms[0].Arm, fmt.Sprintf("%s (%s)", signed(best.ToBase.Value-1), toBase(best))
+	return []finding{{"experiment.better", v, says + fmt.Sprintf("; to_base: %.4g, between %.4g and %.4g", best.ToBase.Value, best.ToBase.Lower, best.ToBase.Upper)}}
+}
+
+// toBase is the interval of the change from the base to an arm, which has one.
+func toBase(a prober.Compared) string {
+	return fmt.Sprintf("%s, %s", signed(a.ToBase.Lower-1), signed(a.ToBase.Upper-1))
 }
 
 // tooFew says whether an arm has too few valid steps to be held against the base.
