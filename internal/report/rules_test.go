@@ -618,7 +618,18 @@ func TestQueued(t *testing.T) {
 			t.Errorf("%s: %g s at the lowest rate, want 0.01", name, got)
 		}
 	}
-	points := read(recorded(made(single, 10, no))).points(single)
+	// Where hardly any waits, 20 ms are all that is not a wait; what was left of a slow
+	// lowest rate is not. Where many wait, nothing is learned of the rest.
+	points := read(recorded(
+		made(single, 10, no, says(prober.DidNotBind, 9, 0.1)), made(single, 15, no, took(0.02, 0.02), says(prober.DidNotBind, 9, 0)),
+		made(single, 18, no, took(0.03, 0.02), says(prober.DidNotBind, 9, 9)), made(single, 20, yes, took(4, 0.03), says(prober.Bound, 16, 100)),
+	)).points(single)
+	for i, want := range []float64{0.01, 0, 0.01, 3.98} {
+		if got, known := queued(points, &points[i]); !known || math.Abs(got-want) > 1e-9 {
+			t.Errorf("at %g: %g s, want %g", points[i].rate, got, want)
+		}
+	}
+	points = read(recorded(made(single, 10, no))).points(single)
 	if _, known := queued(points, &points[0]); known {
 		t.Error("it is known where the replicas say nothing")
 	}
