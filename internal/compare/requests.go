@@ -66,7 +66,7 @@ func (s *Step) holdsRate(requests []request, constant bool) {
 			sent = append(sent, r.sent)
 		}
 	}
-	if len(sent) < 2 {
+	if len(sent) < 2 || slices.Max(sent) == slices.Min(sent) {
 		return
 	}
 	gaps := float64(len(sent) - 1)
