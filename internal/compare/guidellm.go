@@ -116,8 +116,8 @@ func (b *guidellmBenchmark) measured(name string, s *Step) (found []Finding) {
 		s.Figures.detail(b.requests())
 	} else {
 		s.Figures.fill(b.Metrics.ITL, milli, TPOTMean, "", TPOTP99)
-		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: fmt.Sprintf(
-			"%s does not hold each request: its time between tokens, which stands for TPOT, may count an answer by its tokens", name)})
+		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: name +
+			" does not hold each request: its time between tokens, which stands for TPOT, may count an answer by its tokens"})
 	}
 	if failed := totals.Errored + totals.Incomplete; failed > 0 {
 		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: fmt.Sprintf(

@@ -17,7 +17,7 @@ import (
 // The files of testdata are as these tools wrote them, of runs against the simulator, but
 // for dates and paths, and in those of guidellm for what is not about the requests.
 
-func real(t *testing.T, name string) Side {
+func realFile(t *testing.T, name string) Side {
 	t.Helper()
 	side, err := Read("side", File{name, content(t, name)})
 	if err != nil {
@@ -64,12 +64,12 @@ func figuresAre(t *testing.T, what string, s Step, want map[Metric]float64) {
 // A file of vllm bench serve --save-detailed holds what each request took.
 func TestARealDetailedFileOfVLLMBench(t *testing.T) {
 	const name = "vllm-bench-0.32.0-detailed.json"
-	side := real(t, name)
+	side := realFile(t, name)
 	var file struct {
-		Duration float64
-		TTFTs    []float64
-		ITLs     [][]float64
-		Lens     []int `json:"output_lens"`
+		Duration float64     `json:"duration"`
+		TTFTs    []float64   `json:"ttfts"`
+		ITLs     [][]float64 `json:"itls"`
+		Lens     []int       `json:"output_lens"`
 	}
 	if err := json.Unmarshal(content(t, name), &file); err != nil {
 		t.Fatal(err)
@@ -105,18 +105,18 @@ func TestARealPlainFileOfVLLMBench(t *testing.T) {
 		t.Fatal("the file has no infinite burstiness")
 	}
 	var file struct {
-		Duration  float64
-		Latencies []float64
-		TTFT      float64 `json:"mean_ttft_ms"`
-		TTFT50    float64 `json:"median_ttft_ms"`
-		TTFT99    float64 `json:"p99_ttft_ms"`
-		TPOT      float64 `json:"mean_tpot_ms"`
-		TPOT99    float64 `json:"p99_tpot_ms"`
+		Duration  float64   `json:"duration"`
+		Latencies []float64 `json:"latencies"`
+		TTFT      float64   `json:"mean_ttft_ms"`
+		TTFT50    float64   `json:"median_ttft_ms"`
+		TTFT99    float64   `json:"p99_ttft_ms"`
+		TPOT      float64   `json:"mean_tpot_ms"`
+		TPOT99    float64   `json:"p99_tpot_ms"`
 	}
 	if err := json.Unmarshal([]byte(strings.Replace(string(text), "Infinity", "1", 1)), &file); err != nil {
 		t.Fatal(err)
 	}
-	s := real(t, name).Steps[0]
+	s := realFile(t, name).Steps[0]
 	figuresAre(t, name, s, map[Metric]float64{
 		Throughput: 60 / file.Duration, TTFTMean: file.TTFT / 1000, TTFTP50: file.TTFT50 / 1000, TTFTP99: file.TTFT99 / 1000,
 		TPOTMean: file.TPOT / 1000, TPOTP99: file.TPOT99 / 1000, E2EMean: average(file.Latencies), E2EP99: percentile(file.Latencies, 99),
@@ -133,20 +133,16 @@ func TestRealReportsOfGuidellm(t *testing.T) {
 		"0.3.1": {5: true, 20: false}, "0.6.1": {5: false, 20: false}, "0.8.1": {5: true, 20: true},
 	} {
 		name := "guidellm-" + version + ".json"
-		side := real(t, name)
+		side := realFile(t, name)
 		var file struct {
 			Benchmarks []struct {
-				Metrics struct {
-					Throughput struct{ Successful struct{ Mean float64 } } `json:"requests_per_second"`
-					TTFT       struct {
-						Successful struct{ Percentiles struct{ P99 float64 } }
-					} `json:"time_to_first_token_ms"`
-					Latency struct {
-						Successful struct{ Percentiles struct{ P99 float64 } }
-					} `json:"request_latency"`
-				}
-				Requests struct{ Successful []map[string]float64 }
-			}
+				Metrics map[string]struct {
+					Successful json.RawMessage `json:"successful"`
+				} `json:"metrics"`
+				Requests struct {
+					Successful []map[string]float64 `json:"successful"`
+				} `json:"requests"`
+			} `json:"benchmarks"`
 		}
 		if err := json.Unmarshal(content(t, name), &file); err != nil {
 			t.Fatal(err)
@@ -156,6 +152,16 @@ func TestRealReportsOfGuidellm(t *testing.T) {
 		}
 		for i, b := range file.Benchmarks {
 			s := side.Steps[i]
+			type summary struct {
+				Mean        float64            `json:"mean"`
+				Percentiles map[string]float64 `json:"percentiles"`
+			}
+			told := func(metric string) (of summary) {
+				if err := json.Unmarshal(b.Metrics[metric].Successful, &of); err != nil {
+					t.Fatal(err)
+				}
+				return of
+			}
 			var starts, ttfts, tpots, e2es []float64
 			for _, r := range b.Requests.Successful {
 				start, has := r["request_start_time"]
@@ -166,9 +172,9 @@ func TestRealReportsOfGuidellm(t *testing.T) {
 				tpots, e2es = append(tpots, r["inter_token_latency_ms"]/1000), append(e2es, r["request_latency"])
 			}
 			figuresAre(t, name, s, map[Metric]float64{
-				Throughput: b.Metrics.Throughput.Successful.Mean, TTFTMean: average(ttfts), TTFTP50: s.Figures[TTFTP50].Value,
-				TTFTP99:  b.Metrics.TTFT.Successful.Percentiles.P99 / 1000,
-				TPOTMean: average(tpots), TPOTP99: percentile(tpots, 99), E2EMean: average(e2es), E2EP99: b.Metrics.Latency.Successful.Percentiles.P99,
+				Throughput: told("requests_per_second").Mean, TTFTMean: average(ttfts), TTFTP50: s.Figures[TTFTP50].Value,
+				TTFTP99:  told("time_to_first_token_ms").Percentiles["p99"] / 1000,
+				TPOTMean: average(tpots), TPOTP99: percentile(tpots, 99), E2EMean: average(e2es), E2EP99: told("request_latency").Percentiles["p99"],
 			})
 			// It takes one of the middle ones for the median.
 			slices.Sort(ttfts)
@@ -195,14 +201,14 @@ func TestRealReportsOfGuidellm(t *testing.T) {
 
 // Two tools that measured the same simulator at the same rate find the same.
 func TestRealFilesOfTwoToolsAgree(t *testing.T) {
-	bench, guidellm := real(t, "vllm-bench-0.32.0-detailed.json"), real(t, "guidellm-0.8.1.json")
+	bench, guidellm := realFile(t, "vllm-bench-0.32.0-detailed.json"), realFile(t, "guidellm-0.8.1.json")
 	table := Between(bench, guidellm, Effect)
 	for _, metric := range []Metric{TPOTMean, E2EMean} {
 		if c := cell(t, table, 5, metric); c.Word != stats.NoDifference || c.Method != stats.Within {
 			t.Errorf("%+v", c)
 		}
 	}
-	for _, c := range Between(bench, real(t, "guidellm-0.6.1.json"), Effect).Cells {
+	for _, c := range Between(bench, realFile(t, "guidellm-0.6.1.json"), Effect).Cells {
 		if c.Word != stats.Undetermined || !strings.Contains(c.Reason, "was to send 5 requests a second") {
 			t.Errorf("a rate that was not held: %+v", c)
 		}

@@ -59,7 +59,7 @@ func (l latency) reckon(samples []stats.Sample) float64 {
 // holdsRate looks whether requests were sent at the step's rate, as far as they tell
 // when. No figure of a step whose requests were not can be compared at that rate.
 // constant says that their distances were all to be the same, and not random.
-func (s *Step) holdsRate(requests []request, constant bool) {
+func (s Step) holdsRate(requests []request, constant bool) {
 	var sent []float64
 	for _, r := range requests {
 		if r.sent > 0 {

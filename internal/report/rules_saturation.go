@@ -120,10 +120,9 @@ func (d *reading) exceeded(a prober.Answer) []finding {
 	if most == nil {
 		return nil
 	}
-	return []finding{{
-		"capacity.exceeded", values{"arms": []prober.Arm{a.Arm}, "value": most.Throughput, "rate": most.RequestRate},
-		fmt.Sprintf("throughput: %.4g at %g; capacity: %.4g", most.Throughput, most.RequestRate, a.Capacity.Value),
-	}}
+	v := values{"arms": []prober.Arm{a.Arm}, "value": most.Throughput, "rate": most.RequestRate}
+	says := fmt.Sprintf("throughput: %.4g at %g; capacity: %.4g", most.Throughput, most.RequestRate, a.Capacity.Value)
+	return []finding{{"capacity.exceeded", v, says}}
 }
 
 // sloKept says up to where each arm keeps the SLO: by its search, or else by its
