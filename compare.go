@@ -113,7 +113,7 @@ func names(sides ...[]compare.Side) string {
 
 // readCompared reads what an argument names.
 func readCompared(records *results.Reader, argument string) (compared, error) {
-	if _, err := os.Stat(strings.Split(argument, ",")[0]); err == nil {
+	if isFile(strings.Split(argument, ",")[0]) {
 		return readFiles(argument)
 	}
 	ids, arm, hasArm := strings.Cut(argument, ":")
@@ -144,6 +144,13 @@ func readCompared(records *results.Reader, argument string) (compared, error) {
 		return c, fmt.Errorf("%s has no arm %q; it has %s", ids, arm, names(all))
 	}
 	return c, nil
+}
+
+// isFile says whether a file is meant and not a run: one that is there, or a name that
+// no run has.
+func isFile(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil || strings.HasSuffix(name, ".json") || strings.ContainsRune(name, os.PathSeparator)
 }
 
 // readFiles reads the files of another tool that an argument names: one side.
@@ -190,7 +197,8 @@ func former(records *results.Reader, of compared) (compared, error) {
 		return compared{}, err
 	}
 	if len(before) == 0 {
-		return compared{}, fmt.Errorf("no run before %s was made whole with its definition: name one to compare it with", oldest.ID)
+		return compared{}, fmt.Errorf(
+			"no run of probe %q before %s made all its steps with the same configuration: name a run to compare it with", oldest.Probe, oldest.ID)
 	}
 	c := compared{records: before}
 	var runs []*prober.RunResult

@@ -160,7 +160,7 @@ func TestCompareWithTheRunsBefore(t *testing.T) {
 		t.Errorf("before the third of six are two:\n%s", out)
 	}
 	p := start(t, "compare", "--storage.path", folder, ids[0])
-	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "no run before "+ids[0]) {
+	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "before "+ids[0]) {
 		t.Errorf("status %d: %s", status, p.stderr.String())
 	}
 }
@@ -218,7 +218,7 @@ func TestCompareTheFieldReport(t *testing.T) {
 		one + " (batch size 16, 1 GPU) as base, and " + four16 + " (batch size 16, 4 GPUs);",
 		one + ", 1 GPU: batch size 16 cannot have been in force: with 16 slots and 9.2 requests a second at 10 req/s, " +
 			"a request took 1.74 s at most, which is 43 tokens; then the drain makes it a run of about 152 requests, " +
-			"which at 20 req/s lasts 11 s, with a mean wait of 1.8 s at most, and 6.7 s were reported",
+			"which at 20 req/s lasts 11.2 s, with a mean wait of 1.79 s at most, and 6.71 s were reported",
 		four16 + ", 4 GPUs: the throughput counts the time in which the last requests drained: what it lacks grew 1.52-fold from 10 to 60 req/s",
 	} {
 		if !strings.Contains(out, want) {
@@ -243,12 +243,14 @@ func TestCompareTheFieldReport(t *testing.T) {
 func TestMistakesOfCompare(t *testing.T) {
 	folder, ids := ttfts(t, []float64{100}, []float64{130})
 	for want, args := range map[string][]string{
-		`there is no run "x"`: {"x", ids[0]},
+		`there is no run "x"`:           {"x", ids[0]},
+		"open none.json: no such file":  {"none.json", ids[0]},
+		"open a/none.txt: no such file": {ids[0], "a/none.txt"},
 		"has no arm \"other\"; it has 20261124T000000Z-0000:t:1, 20261124T000000Z-0000:t:2": {ids[0] + ":other", ids[1]},
-		"--effect: 0; allowed":             {"--effect", "0", ids[0], ids[1]},
-		ids[0] + " stands on both sides":   {ids[0], ids[0]},
-		ids[1] + " stands on both sides":   {ids[1], ids[0] + "," + ids[1]},
-		"no run before " + ids[0] + " was": {ids[1] + "," + ids[0]},
+		"--effect: 0; allowed":                                                 {"--effect", "0", ids[0], ids[1]},
+		ids[0] + " stands on both sides":                                       {ids[0], ids[0]},
+		ids[1] + " stands on both sides":                                       {ids[1], ids[0] + "," + ids[1]},
+		"before " + ids[0] + " made all its steps with the same configuration": {ids[1] + "," + ids[0]},
 		"have neither valid steps at the same request rate nor both a search": {
 			ids[0] + ":t:1", write(t, "bench.json", `{"request_rate": 7, "request_throughput": 7, "mean_ttft_ms": 50}`),
 		},

@@ -72,8 +72,6 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "Probing %d simulated replicas. Look at it: http://%s/\n",
-		demoReplicas*len(demoBatchSizes), shownAddress((*webFlags.WebListenAddresses)[0]))
 	tables := &tablePrinter{env: env, once: o.once, done: make(chan error, 1)}
 	if logging.Level.String() == "info" {
 		_ = logging.Level.Set("warn") // the progress says what info would
@@ -97,7 +95,13 @@ func demo(env environment, logging *promslog.Config, webFlags *webFlags, gpus *g
 		Observer: prober.Observers{progress.New(env.stderr, isTerminal(env.stderr)), tables},
 		Replicas: collector.NewReplicas(collector.DefaultReplicaInterval, nil, logger), GPUs: poller, Records: records,
 	})
-	return serve(env, d, cfg, webFlags, time.Second, logger, tables.done)
+	server, err := listen(d.Handler(), webFlags, logger)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "Probing %d simulated replicas; Ctrl-C ends it. Look at it: http://%s/\n",
+		len(replicas), shownAddress((*webFlags.WebListenAddresses)[0]))
+	return serve(env, d, cfg, server, time.Second, logger, tables.done)
 }
 
 // demoProbe is the ladder of the field report.

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"vllm_prober/collector"
+	"vllm_prober/internal/compare"
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/gpu"
 	"vllm_prober/internal/simulator"
@@ -81,6 +82,50 @@ func TestConfigurationsOfTheDocumentsAreValid(t *testing.T) {
 }
 
 // The mistake that the README shows is what its configuration gives.
+// What deploy/ starts is what the program takes.
+func TestCommandsOfDeployments(t *testing.T) {
+	unit := regexp.MustCompile(`(?m)^ExecStart=\S+/vllm_prober (.*)$`).FindStringSubmatch(read(t, "deploy/vllm_prober.service"))
+	if unit == nil {
+		t.Fatal("the unit starts no vllm_prober")
+	}
+	commands := map[string][]string{"vllm_prober.service": strings.Fields(unit[1])}
+	for _, manifest := range []string{"kubernetes.yaml", "gpu-exporter.yaml"} {
+		documents := yaml.NewDecoder(strings.NewReader(read(t, "deploy/"+manifest)))
+		for {
+			var workload struct {
+				Spec struct {
+					Template struct {
+						Spec struct {
+							Containers []struct {
+								Args []string `yaml:"args"`
+							} `yaml:"containers"`
+						} `yaml:"spec"`
+					} `yaml:"template"`
+				} `yaml:"spec"`
+			}
+			if err := documents.Decode(&workload); err != nil {
+				break
+			}
+			for _, c := range workload.Spec.Template.Spec.Containers {
+				commands[manifest] = c.Args
+			}
+		}
+	}
+	configuration := write(t, "vllm_prober.yml", blocks(read(t, "README.md"), "yaml")[0])
+	for name, args := range commands {
+		for i, a := range args {
+			args[i] = strings.Replace(a, "/etc/vllm_prober/vllm_prober.yml", configuration, 1)
+		}
+		p := start(t, append(args, "--config.check")...)
+		if status := p.wait(); status != 0 {
+			t.Errorf("%s: status %d: %s", name, status, p.stderr.String())
+		}
+	}
+	if len(commands) != 3 {
+		t.Errorf("commands of %d deployments, there are 3: %v", len(commands), commands)
+	}
+}
+
 func TestTheMistakeOfTheREADME(t *testing.T) {
 	text := read(t, "README.md")
 	wrong := strings.Replace(blocks(text, "yaml")[0], "rates: [1, 2, 4, 8]", "rates: [1, 4, 2, 8]", 1)
@@ -185,6 +230,17 @@ func gpuMetrics(t *testing.T) []string {
 	}, ITL: &prober.Histogram{}})
 	registry.MustRegister(collector.NewGPU(poller), collector.NewReplicaGPUs(func() []config.Target { return targets }, poller.Fresh), p)
 	return familiesOf(t, registry)
+}
+
+// Every reason of the code for a comparison that says nothing is in docs/api.md.
+func TestReasonsAreDocumented(t *testing.T) {
+	_, row, _ := strings.Cut(read(t, "docs/api.md"), "\n| `reason_code` |")
+	row, _, _ = strings.Cut(row, "\n")
+	for _, code := range compare.ReasonCodes() {
+		if !strings.Contains(row, fmt.Sprintf("`%s`", code)) {
+			t.Errorf("%s is not in docs/api.md", code)
+		}
+	}
 }
 
 // Every outcome and every promise of the code is in docs/measurement.md, in the

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -16,6 +18,9 @@ import (
 )
 
 func main() {
+	if about, ok := debug.ReadBuildInfo(); ok && version.Version == "" { // a plain go build sets none
+		version.Version = about.Main.Version
+	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	os.Exit(run(os.Args[1:], environment{stdout: os.Stdout, stderr: os.Stderr, signals: signals}))
@@ -57,7 +62,7 @@ func run(args []string, env environment) (status int) {
 		return status
 	}
 	if err != nil {
-		fmt.Fprintf(env.stderr, "vllm_prober: %v; try vllm_prober --help\n", err)
+		fmt.Fprintf(env.stderr, "vllm_prober: %v\n", mistake(app, args, err))
 		return 1
 	}
 	if err := commands[chosen](env, logging); err != nil {
@@ -65,4 +70,29 @@ func run(args []string, env environment) (status int) {
 		return 1
 	}
 	return 0
+}
+
+// mistake says of the error that reading the command line gave which flag it is of and
+// where to read on.
+func mistake(app *kingpin.Application, args []string, err error) error {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") && app.GetCommand(args[0]) == nil {
+		var names []string
+		for _, c := range app.Model().Commands {
+			names = append(names, c.Name)
+		}
+		return fmt.Errorf("%q is no command; allowed: %s", args[0], strings.Join(names, ", "))
+	}
+	parsed, _ := app.ParseContext(args) // it is known to fail
+	help := "vllm_prober --help"
+	if c := parsed.SelectedCommand; c != nil {
+		help = "vllm_prober " + c.FullCommand() + " --help"
+	}
+	for _, e := range parsed.Elements {
+		flag, is := e.Clause.(*kingpin.FlagClause)
+		if is && e.Value != nil && flag.Model().Value.Set(*e.Value) != nil {
+			err = fmt.Errorf("--%s: %w", flag.Model().Name, err)
+			break
+		}
+	}
+	return fmt.Errorf("%w; try %s", err, help)
 }

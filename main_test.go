@@ -125,16 +125,53 @@ probes:
 		args []string
 		want string
 	}{
-		"unknown flag":    {[]string{"run", "--rate=5"}, `vllm_prober: unknown long flag '--rate'; try vllm_prober --help`},
-		"unknown command": {[]string{"probe"}, `vllm_prober: unexpected probe; try vllm_prober --help`},
-		"nothing to run":  {[]string{"run"}, `vllm_prober: nothing to run: give --config.file, or --target and --rates`},
+		"unknown flag":         {[]string{"run", "--rate=5"}, `vllm_prober: unknown long flag '--rate'; try vllm_prober run --help`},
+		"unknown flag of none": {[]string{"--rate=5"}, `vllm_prober: unknown long flag '--rate'; try vllm_prober serve --help`},
+		"unknown command": {
+			[]string{"check-config"},
+			`vllm_prober: "check-config" is no command; allowed: help, serve, run, runs, compare, report, simulate, demo`,
+		},
+		"half a command": {[]string{"runs"}, `vllm_prober: must select a subcommand of 'runs'; try vllm_prober runs --help`},
+		"an argument too many": {
+			[]string{"run", "http://127.0.0.1:1"},
+			`vllm_prober: unexpected http://127.0.0.1:1; try vllm_prober run --help`,
+		},
+		"a duration without a unit": {
+			[]string{"run", "--rates=1", "--target=http://127.0.0.1:1", "--window=30"},
+			`vllm_prober: --window: time: missing unit in duration "30"; try vllm_prober run --help`,
+		},
+		"a log level": {
+			[]string{"--log.level=trace", "run"},
+			`vllm_prober: --log.level: unrecognized log level trace; try vllm_prober run --help`,
+		},
+		"a window too short": {
+			[]string{"run", "--rates=1", "--target=http://127.0.0.1:1", "--window=2s"},
+			`vllm_prober: --window: 2s at 1 requests per second measures 2 requests; allowed: 5 requests or more, which take 5 seconds`,
+		},
+		"a target that is no URL": {
+			[]string{"run", "--rates=1", "--target=localhost:8000"},
+			`vllm_prober: --target: "localhost:8000"; allowed: a base URL such as http://127.0.0.1:8000 or https://llm.example.org/prefix`,
+		},
+		"no prompt": {
+			[]string{"run", "--rates=1", "--target=http://127.0.0.1:1", "--prompt-tokens=0"},
+			`vllm_prober: --prompt-tokens: 0; allowed: 1 to 10000000`,
+		},
+		"nothing to run": {[]string{"run"}, `vllm_prober: nothing to run: give --config.file, or --target and --rates`},
 		"target without rates": {
 			[]string{"run", "--target=http://127.0.0.1:1"},
 			`vllm_prober: nothing to run: give --config.file, or --target and --rates`,
 		},
 		"two ways at once": {
 			[]string{"run", "--config.file=" + valid, "--rates=1"},
-			`vllm_prober: --config.file and --target with --rates are two ways to say the same: give one`,
+			`vllm_prober: --config.file says itself what --rates would say: leave out either`,
+		},
+		"flags beside a configuration": {
+			[]string{"run", "--config.file=" + valid, "--probe=one", "--window=30s", "--no-search", "--seed=0"},
+			`vllm_prober: --config.file says itself what --search, --window, --seed would say: leave out either`,
+		},
+		"a probe without a configuration": {
+			[]string{"run", "--probe=one", "--rates=1", "--target=http://127.0.0.1:1"},
+			`vllm_prober: --probe is of a configuration: give --config.file instead of --target and --rates`,
 		},
 		"rates that are none": {
 			[]string{"run", "--target=http://127.0.0.1:1", "--rates=10;20"},
@@ -142,7 +179,7 @@ probes:
 		},
 		"rates that fall": {
 			[]string{"run", "--target=http://127.0.0.1:1", "--rates=20,10"},
-			`vllm_prober: probes[0].ladder.rates[1]: 10 after 20; allowed: rates that rise`,
+			`vllm_prober: --rates: 10 after 20; allowed: rates that rise`,
 		},
 		"probe that is none": {
 			[]string{"run", "--config.file=" + valid, "--probe=three"},
@@ -154,7 +191,7 @@ probes:
 		},
 		"output form": {
 			[]string{"run", "--output=xml"},
-			`vllm_prober: enum value must be one of table,json,markdown,csv, got 'xml'; try vllm_prober --help`,
+			`vllm_prober: --output: enum value must be one of table,json,markdown,csv, got 'xml'; try vllm_prober run --help`,
 		},
 		"no configuration": {
 			[]string{"serve", "--config.file=" + missing},

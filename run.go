@@ -42,36 +42,62 @@ type runFlags struct {
 	model      string
 	apiKeyFile string
 	defaults   config.Probe
+
+	// own are the flags that make a probe, and whether they were given.
+	own []ownFlag
+}
+
+// ownFlag is a flag that says what a configuration says itself.
+type ownFlag struct {
+	name  string
+	given *bool
+}
+
+// flag adds such a flag.
+func (f *runFlags) flag(cmd *kingpin.CmdClause, name, help string) *kingpin.FlagClause {
+	own := ownFlag{"--" + name, new(bool)}
+	f.own = append(f.own, own)
+	return cmd.Flag(name, help).IsSetByUser(own.given)
+}
+
+// given are the names of those that were given.
+func (f *runFlags) given() (names []string) {
+	for _, own := range f.own {
+		if *own.given {
+			names = append(names, own.name)
+		}
+	}
+	return names
 }
 
 func addRun(app *kingpin.Application, commands map[string]command) {
 	cmd := app.Command("run", "Make one run now, and print its table.")
 	f := &runFlags{defaults: config.DefaultProbe()}
 	p := &f.defaults
-	cmd.Flag("config.file", "The configuration; or give --target and --rates.").StringVar(&f.file)
+	cmd.Flag("config.file", "The configuration; or give --target, --rates and what stands below them.").StringVar(&f.file)
 	cmd.Flag("probe", "The probe of the configuration to run; may be left out where there is one.").StringVar(&f.probe)
 	cmd.Flag("output", "The form of the result: "+strings.Join(report.Formats(), ", ")+".").
 		Default(string(report.Table)).EnumVar(&f.output, report.Formats()...)
 	cmd.Flag("storage.path", "The folder to keep a record of the run in; without it none is kept.").StringVar(&f.storage)
 	addCommands(cmd, &f.commands)
 	f.gpus.addForRun(cmd)
-	cmd.Flag("target", "Base URL of a replica, such as http://127.0.0.1:8000; again for each further replica.").
+	f.flag(cmd, "target", "Base URL of a replica, such as http://127.0.0.1:8000; again for each further replica.").
 		PlaceHolder("URL").StringsVar(&f.targets)
-	cmd.Flag("rates", "Request rates, rising, in requests per second: 10,20,30.").StringVar(&f.rates)
-	search := cmd.Flag("search", "Go on after the highest rate until the capacity is known.").Bool()
-	cmd.Flag("model", "The model; the first that /v1/models lists if left out.").StringVar(&f.model)
-	cmd.Flag("api-key-file", "File with the API key.").StringVar(&f.apiKeyFile)
-	endpoint := cmd.Flag("endpoint", "What to ask: completions, chat.").Default(string(p.Workload.Endpoint)).
+	f.flag(cmd, "rates", "Request rates, rising, in requests per second: 10,20,30.").StringVar(&f.rates)
+	search := f.flag(cmd, "search", "Go on after the highest rate until the capacity is known.").Bool()
+	f.flag(cmd, "model", "The model; the first that /v1/models lists if left out.").StringVar(&f.model)
+	f.flag(cmd, "api-key-file", "File with the API key.").StringVar(&f.apiKeyFile)
+	endpoint := f.flag(cmd, "endpoint", "What to ask: completions, chat.").Default(string(p.Workload.Endpoint)).
 		Enum(string(config.Completions), string(config.Chat))
-	cmd.Flag("prompt-tokens", "Length of each prompt.").Default(strconv.Itoa(p.Workload.PromptTokens.Fixed)).
+	f.flag(cmd, "prompt-tokens", "Length of each prompt.").Default(strconv.Itoa(p.Workload.PromptTokens.Fixed)).
 		IntVar(&p.Workload.PromptTokens.Fixed)
-	cmd.Flag("output-tokens", "Length of each answer.").Default(strconv.Itoa(p.Workload.OutputTokens.Fixed)).
+	f.flag(cmd, "output-tokens", "Length of each answer.").Default(strconv.Itoa(p.Workload.OutputTokens.Fixed)).
 		IntVar(&p.Workload.OutputTokens.Fixed)
-	cmd.Flag("warmup", "Load before the window.").Default(p.Ladder.Warmup.String()).DurationVar(&p.Ladder.Warmup)
-	cmd.Flag("window", "The measured time of each step.").Default(p.Ladder.Window.String()).DurationVar(&p.Ladder.Window)
-	cmd.Flag("drain", "The longest time that the load goes on after the window.").Default(p.Ladder.Drain.String()).DurationVar(&p.Ladder.Drain)
-	cmd.Flag("cooldown", "Time without load between steps.").Default(p.Ladder.Cooldown.String()).DurationVar(&p.Ladder.Cooldown)
-	cmd.Flag("seed", "Repeat a run's arrivals and lengths; 0 takes a new seed.").Uint64Var(&p.Seed)
+	f.flag(cmd, "warmup", "Load before the window.").Default(p.Ladder.Warmup.String()).DurationVar(&p.Ladder.Warmup)
+	f.flag(cmd, "window", "The measured time of each step.").Default(p.Ladder.Window.String()).DurationVar(&p.Ladder.Window)
+	f.flag(cmd, "drain", "The longest time that the load goes on after the window.").Default(p.Ladder.Drain.String()).DurationVar(&p.Ladder.Drain)
+	f.flag(cmd, "cooldown", "Time without load between steps.").Default(p.Ladder.Cooldown.String()).DurationVar(&p.Ladder.Cooldown)
+	f.flag(cmd, "seed", "Repeat a run's arrivals and lengths; 0 takes a new seed.").Uint64Var(&p.Seed)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		p.Workload.Endpoint = config.Endpoint(*endpoint)
 		if *search {
@@ -86,8 +112,8 @@ func addRun(app *kingpin.Application, commands map[string]command) {
 // configure finds the configuration and the probe that the flags mean.
 func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 	if f.file != "" {
-		if len(f.targets) > 0 || f.rates != "" {
-			return nil, config.Probe{}, errors.New("--config.file and --target with --rates are two ways to say the same: give one")
+		if given := f.given(); len(given) > 0 {
+			return nil, config.Probe{}, fmt.Errorf("--config.file says itself what %s would say: leave out either", strings.Join(given, ", "))
 		}
 		cfg, err := load(f.file, f.commands)
 		if err != nil {
@@ -98,6 +124,9 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 	}
 	if len(f.targets) == 0 || f.rates == "" {
 		return nil, config.Probe{}, errors.New("nothing to run: give --config.file, or --target and --rates")
+	}
+	if f.probe != "" {
+		return nil, config.Probe{}, errors.New("--probe is of a configuration: give --config.file instead of --target and --rates")
 	}
 	target := config.DefaultTarget()
 	target.Name, target.Replicas, target.Model = "target", f.targets, f.model
@@ -114,7 +143,28 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 		probe.Ladder.Rates = append(probe.Ladder.Rates, rate)
 	}
 	cfg := &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}}
-	return cfg, probe, cfg.Validate()
+	return cfg, probe, inFlags(cfg.Validate())
+}
+
+// flagOf turns the paths of a configuration that flags made into the names of these.
+var flagOf = strings.NewReplacer(
+	"targets[0].replicas", "--target", "targets[0].model", "--model", "targets[0].http_client", "--api-key-file",
+	"probes[0].ladder.", "--", "probes[0].workload.", "--", "probes[0].search", "--search", "_", "-",
+)
+
+// inFlags tells the mistakes of a configuration in the words of the flags that made
+// it: nobody who gives --rates has a ladder.
+func inFlags(err error) error {
+	mistakes, are := errors.AsType[*config.Error](err)
+	if !are {
+		return err
+	}
+	for i, p := range mistakes.Problems {
+		if name := flagOf.Replace(p.Path); strings.HasPrefix(name, "--") {
+			mistakes.Problems[i].Path, _, _ = strings.Cut(name, "[") // which of the flag's values says the rest
+		}
+	}
+	return mistakes
 }
 
 func chooseProbe(cfg *config.Config, name string) (config.Probe, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -60,7 +61,7 @@ func addRuns(app *kingpin.Application, commands map[string]command) {
 	}
 
 	show := cmd.Command("show", "Show a run as it was printed when it ended, and what it was made with.")
-	id := show.Arg("id", "The run's id.").Required().String()
+	id := show.Arg("id", "The run's id; without it, the newest run.").String()
 	output := show.Flag("output", "The form of the result: "+strings.Join(report.Formats(), ", ")+".").
 		Default(string(report.Table)).Enum(report.Formats()...)
 	commands[show.FullCommand()] = func(env environment, _ *promslog.Config) error {
@@ -104,7 +105,7 @@ func listRuns(w io.Writer, records *results.Reader, probe string, limit int) err
 }
 
 func showRun(w io.Writer, records *results.Reader, id string, format report.Format) error {
-	r, err := records.Run(id)
+	r, err := runOrNewest(records, id)
 	if err != nil {
 		return err
 	}
@@ -128,6 +129,21 @@ func showRun(w io.Writer, records *results.Reader, id string, format report.Form
 	_, err = fmt.Fprintf(w, "made by vllm_prober %s (revision %s); started %s; %s; its configuration:\n\n%s",
 		r.Prober.Version, r.Prober.Revision, r.StartedAt.Format(time.RFC3339), end, configuration)
 	return err
+}
+
+// runOrNewest is the record of a run, or where it has no id that of the newest one.
+func runOrNewest(records *results.Reader, id string) (*results.Record, error) {
+	if id != "" {
+		return records.Run(id)
+	}
+	newest, err := records.Newest("", 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(newest) == 0 {
+		return nil, errors.New("no run has been recorded yet")
+	}
+	return newest[0], nil
 }
 
 // encoder writes records as they are documented: <secret> and not \u003csecret\u003e.

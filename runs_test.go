@@ -105,6 +105,25 @@ func TestRunsOfTheRecords(t *testing.T) {
 	}
 }
 
+// The newest run is shown where none is named.
+func TestTheNewestRun(t *testing.T) {
+	folder, _ := pastRuns(t)
+	newest, named := text(t, "runs", "show", "--storage.path="+folder), text(t, "runs", "show", "--storage.path="+folder, "20261124T130000Z-bbbb")
+	if newest != named {
+		t.Errorf("shown is\n%s, the newest run is\n%s", newest, named)
+	}
+	empty := t.TempDir()
+	store, err := results.Open(empty, results.Retention{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Close()
+	p := start(t, "runs", "show", "--storage.path="+empty)
+	if status := p.wait(); status != 1 || p.stderr.String() != "vllm_prober: no run has been recorded yet\n" {
+		t.Errorf("status %d: %s", status, p.stderr.String())
+	}
+}
+
 // Each line of an export is a record, the oldest first, and show gives the same.
 func TestExport(t *testing.T) {
 	folder, configuration := pastRuns(t)

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"syscall"
 	"time"
@@ -16,7 +14,6 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/common/version"
-	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
 	"vllm_prober/collector"
@@ -27,13 +24,10 @@ import (
 	"vllm_prober/internal/results"
 )
 
-// defaultAddress is where the daemon listens unless told otherwise.
-const defaultAddress = ":9877"
-
 func addServe(app *kingpin.Application, commands map[string]command) {
 	cmd := app.Command("serve", "Run the daemon (the default command).").Default()
 	file := cmd.Flag("config.file", "The configuration.").Default("vllm_prober.yml").String()
-	check := cmd.Flag("config.check", "Check the configuration and exit.").Bool()
+	check := cmd.Flag("config.check", "Check the configuration, and the file of --web.config.file, and exit.").Bool()
 	grace := cmd.Flag("shutdown.grace-period", "How long requests in flight may take to end after SIGTERM.").Default("30s").Duration()
 	probing := cmd.Flag("prober", "Probe. With --no-prober there is no configuration and no record: the process exports this machine's GPUs alone.").
 		Default("true").Bool()
@@ -54,6 +48,9 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 		}
 		cfg, err := load() // before a folder is made for the records of what cannot run
 		if err != nil {
+			return err
+		}
+		if err := checkWebConfig(webFlags); err != nil {
 			return err
 		}
 		if *check {
@@ -86,7 +83,11 @@ func addServe(app *kingpin.Application, commands map[string]command) {
 		d := daemon.New(daemon.Options{
 			Load: load, Registry: registry, Logger: logger, Records: records, Replicas: asked, GPUs: poller, Lifecycle: *lifecycle,
 		})
-		return serve(env, d, cfg, webFlags, *grace, logger, nil)
+		server, err := listen(d.Handler(), webFlags, logger)
+		if err != nil {
+			return err
+		}
+		return serve(env, d, cfg, server, *grace, logger, nil)
 	}
 }
 
@@ -119,34 +120,21 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// webFlags say where and how to serve HTTP.
-type webFlags = web.FlagConfig
-
-// newServer returns the server of a daemon's pages. All of them are written at once
-// and soon: a reader that stalls does not hold one of the few that may be in flight
-// for ever.
-func newServer(pages http.Handler) *http.Server {
-	return &http.Server{
-		Handler: pages, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-	}
-}
-
 // serve runs a daemon, with cfg to begin with, until a signal, the failure of its
 // web server, or what comes from done ends it.
 func serve(
-	env environment, d *daemon.Daemon, cfg *config.Config, flags *webFlags, grace time.Duration, logger *slog.Logger, done <-chan error,
+	env environment, d *daemon.Daemon, cfg *config.Config, server *webServer, grace time.Duration, logger *slog.Logger, done <-chan error,
 ) error {
+	defer server.close() // the runs are over by then; a scrape in flight may be cut
 	if err := d.Apply(cfg); err != nil {
 		return err
 	}
-	server := newServer(d.Handler())
-	failed := make(chan error, 1)
-	go func() { failed <- web.ListenAndServe(server, flags, logger) }()
-	err := untilTold(env, d, failed, done, logger)
+	server.open()
+	err := untilTold(env, d, server.failed, done, logger)
 
 	ctx, cut := context.WithTimeout(context.Background(), grace)
 	defer cut()
-	ended := make(chan struct{})
+	over := make(chan struct{})
 	go func() { // a second signal cuts what is still in flight
 		for {
 			select {
@@ -155,14 +143,13 @@ func serve(
 					logger.Warn("cutting what is in flight", "signal", s)
 					cut()
 				}
-			case <-ended:
+			case <-over:
 				return
 			}
 		}
 	}()
 	d.Shutdown(ctx)
-	close(ended)
-	_ = server.Close() // the runs are over; a scrape in flight may be cut
+	close(over)
 	return err
 }
 
@@ -182,10 +169,7 @@ func untilTold(env environment, d *daemon.Daemon, failed, done <-chan error, log
 		case err := <-done:
 			return err
 		case err := <-failed:
-			if errors.Is(err, http.ErrServerClosed) {
-				return nil
-			}
-			return fmt.Errorf("serving HTTP: %w", err)
+			return ended(err)
 		}
 	}
 }

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -135,6 +140,7 @@ func TestServe(t *testing.T) {
 		"/config":     "interval: 1h0m0s",
 		"/metrics":    `vllm_prober_step_valid{batch_size="",gpus="1",probe="p",reason="send_lag",request_rate="20",target="t"} 1`,
 		"/not/a/page": "404 page not found",
+		"/probe?x=y":  "scrape /metrics",
 	} {
 		if _, body := d.do(http.MethodGet, path); !strings.Contains(body, want) {
 			t.Errorf("GET %s shows no %q:\n%.2000s", path, want, body)
@@ -251,7 +257,7 @@ probes:
 	d.is(`vllm_prober_runs_total{probe="good",result="success"}`, 1)
 	for name, want := range map[string]string{
 		"down":   "connect: connection refused",
-		"locked": "set the target's http_client.authorization to vLLM's --api-key",
+		"locked": "vLLM's --api-key belongs into the target's http_client.authorization",
 		"hung":   "no answer within 10s: is the server hung, or the wrong address?",
 	} {
 		d.is(`vllm_prober_runs_total{probe="`+name+`",result="failed"}`, 1)
@@ -288,12 +294,65 @@ func TestGracePeriodCuts(t *testing.T) {
 	}
 }
 
+// Nobody is asked anything by a daemon that cannot listen.
 func TestAddressInUse(t *testing.T) {
-	f := fleet(t, 1, simulator.Options{})
-	taken := strings.TrimPrefix(f.URLs[0], "http://")
-	p := start(t, "serve", "--config.file="+write(t, "config.yml", probing(f.URLs[0])), "--web.listen-address="+taken, "--storage.path=")
-	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "address already in use") {
-		t.Errorf("status %d: %s", status, p.stderr.String())
+	var asked atomic.Int64
+	replica := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer replica.Close()
+	taken := strings.TrimPrefix(replica.URL, "http://")
+	for _, args := range [][]string{
+		{"serve", "--config.file=" + write(t, "config.yml", probing(replica.URL)), "--storage.path="},
+		{"demo"},
+	} {
+		p := start(t, append(args, "--web.listen-address="+taken)...)
+		want := "vllm_prober: serving HTTP: listen tcp " + taken + ": bind: address already in use: give another --web.listen-address\n"
+		if status := p.wait(); status != 1 || !strings.HasSuffix(p.stderr.String(), want) || p.stdout.String() != "" {
+			t.Errorf("%s: status %d: %s%s", args[0], status, p.stdout.String(), p.stderr.String())
+		}
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("%d requests were sent by what could not listen", n)
+	}
+}
+
+// What the web server logs has the form of all other lines.
+func TestTheWebServersLog(t *testing.T) {
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	pair := certificate.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := write(t, "cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})))
+	file := write(t, "web.yml", fmt.Sprintf("tls_server_config: {cert_file: %s, key_file: %s}\n",
+		cert, write(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))))
+	// It answers plain HTTP, too, with what is wrong: that is what tells that it serves.
+	d := serveConfig(t, probing("http://127.0.0.1:1"), "--log.format=json", "--web.config.file="+file)
+	d.eventually("the handshake is logged", func() bool {
+		return strings.Contains(d.stderr.String(), "client sent an HTTP request to an HTTPS server")
+	})
+	for line := range strings.Lines(d.stderr.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("a line that is no JSON: %s", line)
+		}
+	}
+}
+
+// A mistake in the file of TLS and passwords is told of the file, and before anything
+// begins; --config.check finds it, too.
+func TestMistakenWebConfig(t *testing.T) {
+	file := "--config.file=" + write(t, "config.yml", probing("http://127.0.0.1:1"))
+	mistaken := write(t, "web.yml", "tls_server_confg: {}\n")
+	for _, args := range [][]string{
+		{"serve", file, "--storage.path="}, {"serve", file, "--config.check"}, {"demo", "--web.listen-address=" + freeAddress(t)},
+	} {
+		p := start(t, append(args, "--web.config.file="+mistaken)...)
+		want := "vllm_prober: --web.config.file " + mistaken + ": yaml: unmarshal errors:\n  line 1: field tls_server_confg not found"
+		if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), want) || p.stdout.String() != "" {
+			t.Errorf("%s: status %d: %s%s", args, status, p.stdout.String(), p.stderr.String())
+		}
 	}
 }
 

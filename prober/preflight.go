@@ -193,8 +193,11 @@ func (c *client) get(ctx context.Context, u *url.URL, into any) error {
 	}
 	if resp.StatusCode != http.StatusOK {
 		text := fmt.Sprintf("GET %s: status %s: %s", u.Path, resp.Status, x.foreign(errorMessageOf(body)))
-		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-			text += " (set the target's http_client.authorization to vLLM's --api-key)"
+		switch resp.StatusCode {
+		case http.StatusUnauthorized, http.StatusForbidden:
+			text += " (vLLM's --api-key belongs into the target's http_client.authorization, or into the file of run --api-key-file)"
+		case http.StatusNotFound:
+			text += " (is this the base URL of a vLLM?)"
 		}
 		return &statusError{resp.StatusCode, text}
 	}

@@ -261,7 +261,12 @@ func TestPreflightSaysWhatIsWrong(t *testing.T) {
 			func(w http.ResponseWriter, _ *http.Request) {
 				http.Error(w, `{"error":"Unauthorized"}`, http.StatusUnauthorized)
 			}, nil,
-			`target "t": replica http://replica-a: GET /v1/models: status 401 Unauthorized: Unauthorized (set the target's http_client.authorization to vLLM's --api-key)`,
+			`target "t": replica http://replica-a: GET /v1/models: status 401 Unauthorized: Unauthorized ` +
+				`(vLLM's --api-key belongs into the target's http_client.authorization, or into the file of run --api-key-file)`,
+		},
+		"another port": {
+			http.NotFound, nil,
+			`target "t": replica http://replica-a: GET /v1/models: status 404 Not Found: 404 page not found (is this the base URL of a vLLM?)`,
 		},
 		"hangs": {
 			func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, nil,

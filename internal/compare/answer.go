@@ -1,19 +1,10 @@
 package compare
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
 	"vllm_prober/prober"
-)
-
-// Why answers cannot tell.
-const (
-	// oneRun: what one search has found tells nothing of what another one would.
-	oneRun = "there is one run of each, and one search tells nothing of chance"
-	// tooCoarse: the truth lies between two rates, and repeats do not tell where.
-	tooCoarse = "the rates that the searches tried lie too far apart to find the effect, however many runs there are"
 )
 
 // OfAnswer is what a run's search has found of an arm, as a step without a request rate.
@@ -30,25 +21,25 @@ const (
 // not found.
 func OfAnswer(run *prober.RunResult, a *prober.Answer) (Step, bool) {
 	s := Step{Run: run.ID, Pair: run.ID, Arm: a.Arm, Figures: Figures{}}
-	lacking := ""
+	var lacking Reason
 	switch {
 	case a.Err != "":
-		lacking = fmt.Sprintf("the search of run %s was given up: %s", run.ID, a.Err)
+		lacking = Reason{Code: SearchGivenUp, Run: run.ID, Err: a.Err}
 	case run.Outcome != prober.RunSuccess:
-		lacking = fmt.Sprintf("run %s ended before its search", run.ID)
+		lacking = Reason{Code: NoSearch, Run: run.ID}
 	}
 	s.Figures[Capacity] = Figure{Flaw: lacking}
 	if c := a.Capacity; c != nil {
-		f := Figure{Value: c.Value, Why: oneRun, Count: settled(run, a.Arm, c), Flaw: lacking}
+		f := Figure{Value: c.Value, Why: Reason{Code: OneSearch}, Count: settled(run, a.Arm, c), Flaw: lacking}
 		if a.IsConfirmed() {
-			f.Flaw = ""
+			f.Flaw = Reason{}
 		}
 		s.Figures[Capacity] = f
 	}
 	switch r := a.SLORate; {
 	case r != nil && r.Lower > 0:
-		s.Figures[SLORate] = Figure{Value: r.Value, Less: math.Log(r.Value / r.Lower), More: math.Log(r.Upper / r.Value), Why: oneRun}
-	case lacking != "":
+		s.Figures[SLORate] = Figure{Value: r.Value, Less: math.Log(r.Value / r.Lower), More: math.Log(r.Upper / r.Value), Why: Reason{Code: OneSearch}}
+	case lacking != (Reason{}):
 		s.Figures[SLORate] = Figure{Flaw: lacking}
 	}
 	return s, hasValidStep(run, a.Arm)
@@ -80,19 +71,19 @@ func settled(run *prober.RunResult, arm prober.Arm, capacity *prober.Estimate) (
 	return fewest
 }
 
-// missing says why what one of the searches found cannot be compared; it is empty where all
+// missing says why what one of the searches found cannot be compared; it is none where all
 // of it can. A search that was given up must not be left out: what is too high to be found
 // is missing because it is high.
-func missing(metric Metric, base, other []Step) string {
+func missing(metric Metric, base, other []Step) Reason {
 	if !metric.IsAnswer() {
-		return ""
+		return Reason{}
 	}
 	for _, s := range slices.Concat(base, other) {
-		if f := s.Figures[metric]; f.Flaw != "" {
+		if f := s.Figures[metric]; f.Flaw != (Reason{}) {
 			return f.Flaw
 		}
 	}
-	return ""
+	return Reason{}
 }
 
 // grain is the mean of what the truth of a side's figures may be less, or more.

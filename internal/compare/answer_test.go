@@ -64,7 +64,7 @@ func TestAnswersOfArmsAreComparedInPairs(t *testing.T) {
 	near(t, "the upper end", c.Interval.Upper, 1.1*math.Exp(0.002+half)-1, 1e-6)
 
 	c = cell(t, Between(searchesOf(t, small, both...), searchesOf(t, large, another...), Effect), 0, Capacity)
-	if c.Method != stats.Repeats || c.Word != stats.Undetermined || !strings.Contains(c.Reason, "not even 1000 runs of each") {
+	if c.Method != stats.Repeats || c.Word != stats.Undetermined || c.Reason != (Reason{Code: RunsTooVaried, Count: 1000}) {
 		t.Errorf("%+v", c)
 	}
 }
@@ -110,8 +110,8 @@ func TestAnSLORateIsNoFinerThanItsBounds(t *testing.T) {
 		if c.Word != want || c.NeededRepeats != 0 {
 			t.Errorf("%g: %+v", other, c)
 		}
-		if want == stats.Undetermined && c.Reason != tooCoarse {
-			t.Errorf("%g: %s", other, c.Reason)
+		if want == stats.Undetermined && c.Reason != (Reason{Code: TooCoarse}) {
+			t.Errorf("%g: %+v", other, c.Reason)
 		}
 		// The logarithms of each side deviate by 0.001/√3, the means of 4 by half of that, their
 		// difference by √2 times that, and t with 6 degrees of freedom is 2.4469.
@@ -149,13 +149,13 @@ func TestReasonsOfAnswers(t *testing.T) {
 		return r
 	}
 	plain := func(id string) *prober.RunResult { return searched(id, bears(small, 100, 80)) }
-	const tooHigh = "no rate up to search.max_rate, 100, saturates the arm"
+	const tooHigh, tooMany = "no rate up to search.max_rate, 100, saturates the arm", "search.max_steps were made, 8"
 	unknown := func(id string) *prober.RunResult {
 		return change(plain(id), func(a *prober.Answer) { *a = prober.Answer{Arm: small, Err: tooHigh} })
 	}
 	cut := func(lower, upper float64) *prober.RunResult {
 		return change(plain("b"), func(a *prober.Answer) {
-			a.Capacity.Lower, a.Capacity.Upper, a.SLORate, a.Err = lower, upper, nil, "search.max_steps were made, 8"
+			a.Capacity.Lower, a.Capacity.Upper, a.SLORate, a.Err = lower, upper, nil, tooMany
 		})
 	}
 	stopped := change(plain("b"), func(a *prober.Answer) { a.Capacity.Lower = 50 })
@@ -163,23 +163,23 @@ func TestReasonsOfAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		base, other []*prober.RunResult
 		metric      Metric
-		want        string
+		want        Reason
 	}{
-		"one run of each":               {[]*prober.RunResult{plain("a")}, []*prober.RunResult{plain("b")}, Capacity, oneRun},
-		"the SLO rate of one of each":   {[]*prober.RunResult{plain("a")}, []*prober.RunResult{plain("b")}, SLORate, oneRun},
-		"a lower bound":                 {[]*prober.RunResult{plain("a")}, []*prober.RunResult{unknown("b")}, Capacity, "the search of run b was given up: " + tooHigh},
-		"two lower bounds":              {[]*prober.RunResult{unknown("a")}, []*prober.RunResult{unknown("b")}, Capacity, "the search of run a was given up: " + tooHigh},
-		"one of several":                {[]*prober.RunResult{plain("a"), plain("aa"), unknown("c")}, []*prober.RunResult{plain("b")}, Capacity, "the search of run c was given up"},
-		"an SLO rate that is not found": {[]*prober.RunResult{plain("a")}, []*prober.RunResult{unknown("b")}, SLORate, "the search of run b was given up"},
-		"a capacity cut from below":     {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(70, 106)}, Capacity, "given up: search.max_steps were made, 8"},
-		"a capacity cut from above":     {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(96, 130)}, Capacity, "given up: search.max_steps were made, 8"},
-		"a confirmed capacity":          {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(96, 106)}, Capacity, oneRun},
-		"a run that was stopped":        {[]*prober.RunResult{plain("a")}, []*prober.RunResult{stopped}, Capacity, "run b ended before its search"},
-		"only one side has an SLO":      {[]*prober.RunResult{plain("a")}, []*prober.RunResult{searched("b", bears(small, 100, 0))}, SLORate, "only the base has such a figure"},
+		"one run of each":               {[]*prober.RunResult{plain("a")}, []*prober.RunResult{plain("b")}, Capacity, Reason{Code: OneSearch}},
+		"the SLO rate of one of each":   {[]*prober.RunResult{plain("a")}, []*prober.RunResult{plain("b")}, SLORate, Reason{Code: OneSearch}},
+		"a lower bound":                 {[]*prober.RunResult{plain("a")}, []*prober.RunResult{unknown("b")}, Capacity, Reason{Code: SearchGivenUp, Run: "b", Err: tooHigh}},
+		"two lower bounds":              {[]*prober.RunResult{unknown("a")}, []*prober.RunResult{unknown("b")}, Capacity, Reason{Code: SearchGivenUp, Run: "a", Err: tooHigh}},
+		"one of several":                {[]*prober.RunResult{plain("a"), plain("aa"), unknown("c")}, []*prober.RunResult{plain("b")}, Capacity, Reason{Code: SearchGivenUp, Run: "c", Err: tooHigh}},
+		"an SLO rate that is not found": {[]*prober.RunResult{plain("a")}, []*prober.RunResult{unknown("b")}, SLORate, Reason{Code: SearchGivenUp, Run: "b", Err: tooHigh}},
+		"a capacity cut from below":     {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(70, 106)}, Capacity, Reason{Code: SearchGivenUp, Run: "b", Err: tooMany}},
+		"a capacity cut from above":     {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(96, 130)}, Capacity, Reason{Code: SearchGivenUp, Run: "b", Err: tooMany}},
+		"a confirmed capacity":          {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(96, 106)}, Capacity, Reason{Code: OneSearch}},
+		"a run that was stopped":        {[]*prober.RunResult{plain("a")}, []*prober.RunResult{stopped}, Capacity, Reason{Code: NoSearch, Run: "b"}},
+		"only one side has an SLO":      {[]*prober.RunResult{plain("a")}, []*prober.RunResult{searched("b", bears(small, 100, 0))}, SLORate, Reason{Code: OnlyInBase}},
 	} {
 		c := cell(t, Between(searchesOf(t, small, test.base...), searchesOf(t, small, test.other...), Effect), 0, test.metric)
-		if c.Word != stats.Undetermined || !strings.Contains(c.Reason, test.want) || c.Interval != nil || c.NeededRepeats != 0 {
-			t.Errorf("%s: %+v, want %q", name, c, test.want)
+		if c.Word != stats.Undetermined || c.Reason != test.want || c.Interval != nil || c.NeededRepeats != 0 {
+			t.Errorf("%s: %+v, want %+v", name, c, test.want)
 		}
 	}
 	c := cell(t, Between(searchesOf(t, small, plain("a")), searchesOf(t, small, cut(70, 130)), Effect), 0, Capacity)
@@ -241,7 +241,7 @@ func TestAnswersShareTheErrorOfTheTable(t *testing.T) {
 		}
 	}
 	table := Between(searchesOf(t, small, runs...), searchesOf(t, large, runs...), Effect)
-	if c := cell(t, table, 0, Capacity); len(table.Cells) != 4 || c.Word != stats.Undetermined || !strings.Contains(c.Reason, "one of") {
+	if c := cell(t, table, 0, Capacity); len(table.Cells) != 4 || c.Word != stats.Undetermined || c.Reason.Code != OneOfMany {
 		t.Errorf("%d cells, %+v", len(table.Cells), c)
 	}
 }

@@ -1,9 +1,6 @@
 package compare
 
-import (
-	"encoding/json"
-	"fmt"
-)
+import "encoding/json"
 
 // bench is what vllm bench serve saves of a run, as far as it is needed here. The lists
 // have one entry for each request, in the order of their sending; without
@@ -56,19 +53,12 @@ func readBench(name string, text []byte) (foreign, error) {
 	requests := b.requests()
 	s.Figures.detail(requests)
 	s.holdsRate(requests, b.Burstiness == nil)
-	run := foreign{steps: []Step{s}, declared: b.declared, findings: []Finding{{
-		Kind: Foreign, Text: "vllm bench serve counts the time in which the last requests drain as time, so that its throughput falls short; " +
-			"it has no window, so that its first requests meet an empty server and its last an emptying one; " +
-			"and its latencies begin when a request is sent, not when it was intended",
-	}}}
+	run := foreign{steps: []Step{s}, declared: b.declared, findings: []Finding{{Kind: Foreign, Detail: OtherTool{VLLMBench}}}}
 	if b.Concurrency != nil && *b.Concurrency > 0 {
-		run.findings = append(run.findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: fmt.Sprintf(
-			"%s had at most %d requests in flight: while these are slow it asks for less, and what the others waited for their turn is in no latency",
-			name, *b.Concurrency)})
+		run.findings = append(run.findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: InFlightLimit{name, *b.Concurrency}})
 	}
 	if b.Failed > 0 {
-		run.findings = append(run.findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: fmt.Sprintf(
-			"%d requests of %s failed; its latencies are of the others", b.Failed, name)})
+		run.findings = append(run.findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: FailedRequests{name, b.Failed}})
 	}
 	return run, nil
 }

@@ -4,8 +4,8 @@ package compare
 
 import (
 	"cmp"
-	"fmt"
 	"math"
+	"reflect"
 	"slices"
 
 	"vllm_prober/internal/stats"
@@ -71,7 +71,7 @@ type Cell struct {
 	// Reason is why a cell is undetermined, and NeededRepeats how many steps of each
 	// side would tell, or how many runs of what searches find; 0 where that is unknown or
 	// too many.
-	Reason        string `json:"reason,omitempty"`
+	Reason        Reason `json:"-"` // package report puts it into words
 	NeededRepeats int    `json:"needed_repeats,omitempty"`
 
 	change stats.Change
@@ -96,7 +96,7 @@ func Between(base, other Side, effect float64) *Table {
 	}
 	t.judge(base, other)
 	for _, f := range slices.Concat(base.Findings, other.Findings, Findings(slices.Concat(base.Steps, other.Steps)), unbound(base, other)) {
-		if !slices.Contains(t.Findings, f) { // of many files it is the same
+		if !slices.ContainsFunc(t.Findings, func(other Finding) bool { return reflect.DeepEqual(f, other) }) { // of many files it is the same
 			t.Findings = append(t.Findings, f)
 		}
 	}
@@ -167,7 +167,7 @@ func figures(metric Metric, steps []Step) (all []Figure, of []Step) {
 func hasNone(metric Metric, steps []Step) bool {
 	return slices.ContainsFunc(steps, func(s Step) bool {
 		f, has := s.Figures[metric]
-		return has && f.Value == 0 && f.Flaw == ""
+		return has && f.Value == 0 && f.Flaw == (Reason{})
 	})
 }
 
@@ -180,31 +180,31 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	}
 	lacking := missing(metric, base, other)
 	switch {
-	case len(a)+len(b) == 0 && (lacking == "" || metric == SLORate): // which is not sought where there is no SLO
+	case len(a)+len(b) == 0 && (lacking == (Reason{}) || metric == SLORate): // which is not sought where there is no SLO
 		return c, false
-	case lacking != "":
+	case lacking != (Reason{}):
 		c.Reason = lacking
 		if len(a) > 0 && len(b) > 0 {
 			c.Change = c.Other/c.Base - 1
 		}
 		return c, true
 	case hasNone(metric, base), hasNone(metric, other):
-		c.Reason = "a step had not one such request, of which there is no ratio"
+		c.Reason = Reason{Code: NoRequest}
 		return c, true
 	case len(a) == 0:
-		c.Reason = "the base has no such figure here"
+		c.Reason = Reason{Code: NotInBase}
 		return c, true
 	case len(b) == 0:
-		c.Reason = "only the base has such a figure here"
+		c.Reason = Reason{Code: OnlyInBase}
 		return c, true
 	}
 	c.Change = c.Other/c.Base - 1
-	if c.Reason = flaw(metric, a, b, stepsA, stepsB); c.Reason != "" {
+	if c.Reason = flaw(metric, a, b, stepsA, stepsB); c.Reason != (Reason{}) {
 		return c, true
 	}
-	change, why := changeOf(metric, a, b, stepsA, stepsB)
-	if why != "" {
-		c.Reason = why
+	change, unknown := changeOf(metric, a, b, stepsA, stepsB)
+	if unknown != (Reason{}) {
+		c.Reason = unknown
 		return c, true
 	}
 	if fewest := fewestCounted(a, b); fewest > 0 {
@@ -222,45 +222,45 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	return c, true
 }
 
-// flaw says why figures cannot be compared at all; it is empty where they can.
-func flaw(metric Metric, a, b []Figure, stepsA, stepsB []Step) string {
+// flaw says why figures cannot be compared at all; it is none where they can.
+func flaw(metric Metric, a, b []Figure, stepsA, stepsB []Step) Reason {
 	for _, f := range slices.Concat(a, b) {
-		if f.Flaw != "" {
+		if f.Flaw != (Reason{}) {
 			return f.Flaw
 		}
 	}
 	if !metric.IsLatency() {
 		if drains := func(s Step) bool { return s.WithDrain }; slices.ContainsFunc(stepsA, drains) != slices.ContainsFunc(stepsB, drains) {
-			return "one side's throughput counts the time in which its last requests drained, the other's does not"
+			return Reason{Code: DrainCounted}
 		}
-		return ""
+		return Reason{}
 	}
 	saturated := func(s Step) bool { return s.Saturated }
 	if !slices.ContainsFunc(stepsA, saturated) && !slices.ContainsFunc(stepsB, saturated) {
-		return ""
+		return Reason{}
 	}
 	for _, s := range slices.Concat(stepsA, stepsB) {
 		if s.Loaded != stepsA[0].Loaded {
-			return "it is saturated, so that latencies grow for as long as the load lasts, which differed"
+			return Reason{Code: LoadDiffered}
 		}
 	}
-	return ""
+	return Reason{}
 }
 
 // changeOf takes the best that there is: steps that were made beside each other,
 // several runs of a side, several steps of a run, or the parts of single steps. It
 // says why there is none.
-func changeOf(metric Metric, a, b []Figure, stepsA, stepsB []Step) (stats.Change, string) {
+func changeOf(metric Metric, a, b []Figure, stepsA, stepsB []Step) (stats.Change, Reason) {
 	x, y := pairsOf(a, b, stepsA, stepsB)
 	if change, ok := stats.OfPairs(x, y); ok {
-		return change, ""
+		return change, Reason{}
 	}
 	if change, ok := stats.OfRepeats(units(a, stepsA), units(b, stepsB)); ok {
-		return change, ""
+		return change, Reason{}
 	}
 	if len(a) > 1 || len(b) > 1 { // of one run each
 		if change, ok := stats.OfRepeats(values(a), values(b)); ok {
-			return change, ""
+			return change, Reason{}
 		}
 	}
 	for _, f := range []Figure{a[0], b[0]} {
@@ -269,9 +269,9 @@ func changeOf(metric Metric, a, b []Figure, stepsA, stepsB []Step) (stats.Change
 		}
 	}
 	if metric == Throughput && isPaired(stepsA, stepsB) {
-		return stats.OfSameArrivals(*a[0].Sure, *b[0].Sure), ""
+		return stats.OfSameArrivals(*a[0].Sure, *b[0].Sure), Reason{}
 	}
-	return stats.OfSteps(*a[0].Sure, *b[0].Sure), ""
+	return stats.OfSteps(*a[0].Sure, *b[0].Sure), Reason{}
 }
 
 // pairsOf are the figures of the steps that have a partner.
@@ -351,21 +351,21 @@ func (t *Table) judge(base, other Side) {
 		if c.Word != stats.Undetermined {
 			continue
 		}
-		paired, repeats := stepsPaired, "steps"
+		paired, tooVaried := stepsPaired, TooVaried
 		if c.Metric.IsAnswer() {
-			paired, repeats = answersPaired, "runs"
+			paired, tooVaried = answersPaired, RunsTooVaried
 		}
 		needed, canTell := c.change.Needed(t.Effect, (1-Confidence)/float64(len(tested)), Power, paired)
 		c.NeededRepeats = needed
 		switch {
 		case c.Interval.Lower > 0 || c.Interval.Upper < 0:
-			c.Reason = fmt.Sprintf("one of %d cells may look like that by chance", len(tested))
+			c.Reason = Reason{Code: OneOfMany, Count: len(tested)}
 		case c.change.TooCoarse(t.Effect):
-			c.Reason = tooCoarse
+			c.Reason = Reason{Code: TooCoarse}
 		case !canTell:
-			c.Reason = fmt.Sprintf("chance does so much that not even %d %s of each would tell", stats.MostRepeats, repeats)
+			c.Reason = Reason{Code: tooVaried, Count: stats.MostRepeats}
 		default:
-			c.Reason = "chance may do as much, and more than the effect is not excluded"
+			c.Reason = Reason{Code: Chance}
 		}
 	}
 }

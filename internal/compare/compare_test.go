@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -89,7 +89,7 @@ func TestArmsOfARunAreComparedInPairs(t *testing.T) {
 	}
 	a, b = sides(base, other)
 	c = cell(t, Between(a, b, Effect), 10, TTFTMean)
-	if c.Method != stats.Repeats || c.Word != stats.Undetermined || c.NeededRepeats != 0 || !strings.Contains(c.Reason, "not even 1000") {
+	if c.Method != stats.Repeats || c.Word != stats.Undetermined || c.NeededRepeats != 0 || c.Reason != (Reason{Code: TooVaried, Count: 1000}) {
 		t.Errorf("%+v", c)
 	}
 }
@@ -135,7 +135,7 @@ probes: [{name: p, arms: [{target: t}], ladder: {rates: [20]}, slo: {ttft: ` + s
 		t.Errorf("%+v", found)
 	}
 	found := Definitions(record("a", "1s"), record("b", "1s"), record("c", "2s"), record("d", "3s"))
-	if len(found) != 1 || found[0].Kind != Differ || found[0].Text != "the definitions of a and c, d differ in slo: what is compared is not the same" {
+	if len(found) != 1 || found[0].Kind != Differ || !reflect.DeepEqual(found[0].Detail, Differing{"a", []string{"c", "d"}, []string{"slo"}}) {
 		t.Errorf("%+v", found)
 	}
 	if found := Definitions(); len(found) != 0 {
@@ -197,6 +197,8 @@ func TestReasons(t *testing.T) {
 	damaged.Batches = &prober.Batches{Completed: []int{1}}
 	growing := plain()
 	growing.Batches = batches(func(i int) float64 { return 0.1 + 0.001*float64(i) })
+	falling := plain()
+	falling.Batches = batches(func(i int) float64 { return 0.5 - 0.001*float64(i) })
 	bad := plain()
 	bad.Good, bad.Goodput = 0, 0
 	rare := plain()
@@ -205,23 +207,25 @@ func TestReasons(t *testing.T) {
 	for name, test := range map[string]struct {
 		base, other *prober.StepResult
 		metric      Metric
-		want        string
+		want        Reason
 	}{
-		"records without batches":        {plain(), plain(), TTFTMean, noBatches},
-		"a damaged record":               {plain(), damaged, TTFTMean, noBatches},
-		"a queue that grows, for longer": {saturated, longer, TTFTMean, "grow for as long as the load lasts, which differed"},
-		"requests that were cut":         {plain(), cut, TTFTMean, "7 requests were cut"},
-		"an invalid step":                {invalid, plain(), TTFTMean, "the base has no such figure"},
-		"a queue that grows":             {growing, growing, TTFTMean, "rose through the window"},
-		"no request within the SLO":      {plain(), bad, Goodput, "not one such request"},
-		"a tail of few":                  {rare, rare, TTFTP99, "too few requests"},
+		"records without batches":        {plain(), plain(), TTFTMean, Reason{Code: NotRecorded}},
+		"a damaged record":               {plain(), damaged, TTFTMean, Reason{Code: NotRecorded}},
+		"a queue that grows, for longer": {saturated, longer, TTFTMean, Reason{Code: LoadDiffered}},
+		"requests that were cut":         {plain(), cut, TTFTMean, Reason{Code: RequestsCut, Count: 7}},
+		"an invalid step":                {invalid, plain(), TTFTMean, Reason{Code: NotInBase}},
+		"a queue that grows":             {growing, growing, TTFTMean, Reason{Code: Rose}},
+		"a queue that shrinks":           {falling, falling, TTFTMean, Reason{Code: Fell}},
+		"a figure that is new":           {plain(), invalid, TTFTMean, Reason{Code: OnlyInBase}},
+		"no request within the SLO":      {plain(), bad, Goodput, Reason{Code: NoRequest}},
+		"a tail of few":                  {rare, rare, TTFTP99, Reason{Code: FewAbove}},
 	} {
 		a, b := sides([]*prober.StepResult{test.base}, []*prober.StepResult{test.other})
 		for i := range b.Steps {
 			b.Steps[i].Pair, b.Steps[i].Run = "", "another"
 		}
 		c := cell(t, Between(a, b, Effect), 10, test.metric)
-		if c.Word != stats.Undetermined || !strings.Contains(c.Reason, test.want) || c.Interval != nil {
+		if c.Word != stats.Undetermined || c.Reason != test.want || c.Interval != nil {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
@@ -290,13 +294,18 @@ func TestLittlesLawTellsWhatIsNotInForce(t *testing.T) {
 	if len(found) != 1 || found[0].Kind != NotInForce {
 		t.Fatalf("%+v", found)
 	}
-	contains(t, found[0].Text, "batch size 16", "2 s, are 20 that ran")
+	little, _ := found[0].Detail.(ByLittle)
+	if little.BatchSize != 16 || little.Slots != 16 || little.Throughput != 10 {
+		t.Errorf("%+v", little)
+	}
+	near(t, "the time for which tokens come", little.Seconds, 2, 1e-9)
+	near(t, "the number that runs", little.Running, 20, 1e-9)
 	r.Latencies.E2E.Mean = 1.6
 	if found := Findings([]Step{OfStep(r)}); len(found) != 0 {
 		t.Errorf("%+v", found)
 	}
 	r.Replicas = []prober.ReplicaResult{{InForce: prober.InForce{Verdict: prober.NotInForce, Detail: "31 ran"}}}
-	if found := Findings([]Step{OfStep(r)}); len(found) != 1 || found[0].Kind != NotInForce {
+	if found := Findings([]Step{OfStep(r)}); len(found) != 1 || found[0].Kind != NotInForce || found[0].Detail != (ByReplicas{16}) {
 		t.Errorf("%+v", found)
 	}
 }
@@ -309,7 +318,7 @@ func TestABatchSizeThatDidNotBind(t *testing.T) {
 		return r
 	}
 	a, b := sides([]*prober.StepResult{step(16)}, []*prober.StepResult{step(32)})
-	if found := Between(a, b, Effect).Findings; len(found) != 1 || found[0].Kind != DidNotBind {
+	if found := Between(a, b, Effect).Findings; len(found) != 1 || found[0].Kind != DidNotBind || found[0].Detail != (NoSlotWanted{"small", "large"}) {
 		t.Errorf("%+v", found)
 	}
 	a, b = sides([]*prober.StepResult{step(16)}, []*prober.StepResult{step(16)})
@@ -346,6 +355,10 @@ func TestAWarmUpThatWasTooShort(t *testing.T) {
 		if len(found) != 1 || found[0].Kind != WarmUp || found[0].RequestRate != 10 {
 			t.Fatalf("%+v", found)
 		}
-		contains(t, found[0].Text, "ended 4 s into the windows", "TTFT was", "more than later")
+		warming, _ := found[0].Detail.(StillWarming)
+		if warming.Seconds != 4 || warming.Latency != "TTFT" {
+			t.Errorf("%+v", warming)
+		}
+		near(t, "what it was more", warming.By, 0.2, 0.02)
 	}
 }

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"vllm_prober/internal/stats"
@@ -19,7 +18,7 @@ func sideOf(name string, arm prober.Arm, lines ...reported) Side {
 		s := Step{Run: name, Arm: arm, RequestRate: l.rate, Figures: Figures{}, WithDrain: true}
 		for metric, value := range map[Metric]float64{Throughput: l.throughput, TTFTMean: l.ttft / 1000, TPOTMean: l.tpot / 1000} {
 			if value > 0 {
-				s.Figures[metric] = Figure{Value: value, Why: noBatches}
+				s.Figures[metric] = Figure{Value: value, Why: Reason{Code: NotRecorded}}
 			}
 		}
 		side.Steps = append(side.Steps, s)
@@ -51,7 +50,7 @@ func TestTheFieldReportTellsNoDifference(t *testing.T) {
 		t.Fatalf("%d cells", len(table.Cells))
 	}
 	for _, c := range table.Cells {
-		if c.Word != stats.Undetermined || c.Interval != nil || c.Reason != noBatches || c.NeededRepeats != 0 {
+		if c.Word != stats.Undetermined || c.Interval != nil || c.Reason != (Reason{Code: NotRecorded}) || c.NeededRepeats != 0 {
 			t.Errorf("%s at %g: %+v", c.Metric, c.RequestRate, c)
 		}
 	}
@@ -74,7 +73,12 @@ func TestTheFieldReportsThroughputIsAnArtefact(t *testing.T) {
 			t.Errorf("from %g to %g", f.RequestRate, f.To)
 		}
 		if f.Arm.BatchSize == 16 {
-			contains(t, f.Text, "grew 1.52-fold from 10 to 60 req/s, 8.3 to 12.7 ms", "grew 1.66-fold", "34.03 at 60 req/s is neither its limit")
+			d, _ := f.Detail.(Drained)
+			near(t, "what it lacks at 10", d.First, 0.008342, 1e-6)
+			near(t, "what it lacks at 60", d.Last, 0.01272, 1e-5)
+			near(t, "the growth of what it lacks", d.Grew, 1.52, 0.005)
+			near(t, "the growth of the time", d.TimeGrew, 1.655, 0.001)
+			near(t, "the throughput at 60", d.Throughput, 34.03, 0)
 		}
 	}
 	// Of the one GPU it is no artefact: (1/13.6 - 1/20)/(1/9.2 - 1/10) is 2.7, and 69.8/38.8 is 1.8.
@@ -97,22 +101,21 @@ func TestTheFieldReportsBatchSizeWasNotInForce(t *testing.T) {
 	if f.Arm != oneGPU.Steps[0].Arm || f.RequestRate != 20 {
 		t.Errorf("found for %+v at %g", f.Arm, f.RequestRate)
 	}
-	contains(t, f.Text, "batch size 16 cannot have been in force", "1.74 s at most, which is 43 tokens", "about 150 requests", "lasts 11 s", "mean wait of 1.8 s at most, and 6.7 s were reported")
+	d, _ := f.Detail.(Contradiction)
+	if d.BatchSize != 16 || d.Slots != 16 || d.CalmRate != 10 || d.Throughput != 9.2 || d.Tokens != 43 {
+		t.Errorf("%+v", d)
+	}
+	near(t, "the longest request", d.Longest, 1.739, 0.0005)
+	near(t, "the number of requests", d.Requests, 150, 0.5)
+	near(t, "how long these last", d.Lasted, 11.05, 0.01)
+	near(t, "the mean wait, at most", d.MostWait, 1.76, 0.01)
+	near(t, "the mean wait that was reported", d.Wait, 6.714, 0)
 
 	// With 50 slots, which are those of an engine that has such curves, nothing contradicts it.
 	possible := sideOf("one GPU", prober.Arm{Target: "one", Replicas: 1, GPUs: 1, BatchSize: 50}, reported{10, 9.2, 90, 38.8}, reported{20, 13.6, 6714, 69.8})
 	for _, f := range Findings(slices.Concat(batch16.Steps, possible.Steps)) {
 		if f.Kind == Impossible {
-			t.Errorf("with 50 slots: %s", f.Text)
-		}
-	}
-}
-
-func contains(t *testing.T, text string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if !strings.Contains(text, part) {
-			t.Errorf("%q lacks %q", text, part)
+			t.Errorf("with 50 slots: %+v", f.Detail)
 		}
 	}
 }

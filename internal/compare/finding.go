@@ -2,7 +2,6 @@ package compare
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"vllm_prober/prober"
@@ -40,9 +39,46 @@ type Finding struct {
 	// highest.
 	RequestRate float64 `json:"request_rate,omitempty"`
 	To          float64 `json:"to,omitempty"`
-	// Text says what was found, and from which figures.
-	Text string `json:"text"`
+	// Detail is the figures from which it was found; which type it has follows from the
+	// kind.
+	Detail Detail `json:"-"` // package report puts it into words
 }
+
+// Detail is what findings of one kind are made of.
+//
+//sumtype:decl
+type Detail interface{ detail() }
+
+// ByReplicas is how the replicas tell that a batch size is NotInForce.
+type ByReplicas struct{ BatchSize int }
+
+// ByLittle is how the mean number of requests in the system tells it: so many requests
+// a second, each of which had tokens coming for so many seconds, are Running, where the
+// batch size lets Slots run.
+type ByLittle struct {
+	BatchSize                           int
+	Throughput, Seconds, Running, Slots float64
+}
+
+// Drained is what a DrainArtefact follows from.
+type Drained struct {
+	// First and Last are how many seconds the throughput lacks for each request of the
+	// run, at the lowest rate and at the highest, and Grew the factor between.
+	First, Last, Grew float64
+	// TimeGrew is the factor by which the time that a request takes grew meanwhile.
+	TimeGrew float64
+	// Throughput is that at the highest rate.
+	Throughput float64
+}
+
+// NoSlotWanted is that neither of two sides, which it names, was bound by its batch
+// size.
+type NoSlotWanted struct{ Base, Other string }
+
+func (ByReplicas) detail()   {}
+func (ByLittle) detail()     {}
+func (Drained) detail()      {}
+func (NoSlotWanted) detail() {}
 
 // Findings are what the steps of a report, of whichever arms, say together.
 func Findings(steps []Step) []Finding {
@@ -86,18 +122,14 @@ func (s Step) slots() float64 {
 func notInForce(own, _ []Step) (Finding, bool) {
 	for _, s := range own {
 		if s.InForce == prober.NotInForce {
-			return Finding{Kind: NotInForce, RequestRate: s.RequestRate, Text: fmt.Sprintf(
-				"batch size %d was not in force at %g req/s: the replicas ran another number of requests", s.Arm.BatchSize, s.RequestRate,
-			)}, true
+			return Finding{Kind: NotInForce, RequestRate: s.RequestRate, Detail: ByReplicas{s.Arm.BatchSize}}, true
 		}
 		waited := s.value(TTFTMean)
 		running := s.value(Throughput) * (s.value(E2EMean) - waited)
 		if s.slots() > 0 && running > s.slots() && s.value(E2EMean) > 0 && waited > 0 {
-			return Finding{Kind: NotInForce, RequestRate: s.RequestRate, Text: fmt.Sprintf(
-				"batch size %d was not in force at %g req/s: %.3g requests a second, each of which had tokens coming for %.3g s, "+
-					"are %.3g that ran at once, and it lets %g",
-				s.Arm.BatchSize, s.RequestRate, s.value(Throughput), s.value(E2EMean)-waited, running, s.slots(),
-			)}, true
+			return Finding{Kind: NotInForce, RequestRate: s.RequestRate, Detail: ByLittle{
+				s.Arm.BatchSize, s.value(Throughput), s.value(E2EMean) - waited, running, s.slots(),
+			}}, true
 		}
 	}
 	return Finding{}, false
@@ -124,20 +156,16 @@ func drainArtefact(own, _ []Step) (Finding, bool) {
 		if first.RequestRate == last.RequestRate || shortGrew > timeGrew {
 			return Finding{}, false
 		}
-		return Finding{Kind: DrainArtefact, RequestRate: first.RequestRate, To: last.RequestRate, Text: fmt.Sprintf(
-			"the throughput counts the time in which the last requests drained: what it lacks grew %.2f-fold from %g to %g req/s, "+
-				"%.1f to %.1f ms for each request, while the time that a request takes grew %.2f-fold; so the server probably kept up, "+
-				"and %.4g at %g req/s is neither its limit nor a measure of how it scales",
-			shortGrew, first.RequestRate, last.RequestRate, 1000*first.drained(), 1000*last.drained(), timeGrew,
-			last.value(Throughput), last.RequestRate,
-		)}, true
+		return Finding{Kind: DrainArtefact, RequestRate: first.RequestRate, To: last.RequestRate, Detail: Drained{
+			First: first.drained(), Last: last.drained(), Grew: shortGrew, TimeGrew: timeGrew, Throughput: last.value(Throughput),
+		}}, true
 	}
 	return Finding{}, false
 }
 
 // fallsShort says whether the step's throughput counts the drain and shows it.
 func (s Step) fallsShort() bool {
-	return s.WithDrain && s.Figures[Throughput].Flaw == "" && s.value(Throughput) > 0 && s.value(Throughput) < s.RequestRate
+	return s.WithDrain && s.Figures[Throughput].Flaw == (Reason{}) && s.value(Throughput) > 0 && s.value(Throughput) < s.RequestRate
 }
 
 // drained is how many seconds the drain took for each request of the run.
@@ -163,8 +191,5 @@ func unbound(base, other Side) []Finding {
 	if len(sizes) < 2 {
 		return nil
 	}
-	return []Finding{{Kind: DidNotBind, Arm: other.Steps[0].Arm, Text: fmt.Sprintf(
-		"the batch sizes differ, but at none of these request rates did requests wait for a slot: "+
-			"what differs here between %s and %s is not for want of slots", base.Name, other.Name,
-	)}}
+	return []Finding{{Kind: DidNotBind, Arm: other.Steps[0].Arm, Detail: NoSlotWanted{base.Name, other.Name}}}
 }

@@ -11,6 +11,39 @@ import (
 	"vllm_prober/prober"
 )
 
+// Tool is another tool.
+type Tool string
+
+// The tools.
+const (
+	VLLMBench Tool = "vllm_bench_serve"
+	Guidellm  Tool = "guidellm"
+)
+
+// OtherTool is that a side's figures are a tool's, which makes them in its own way.
+type OtherTool struct{ Tool Tool }
+
+// InFlightLimit is that the tool had so many requests of a file in flight at most.
+type InFlightLimit struct {
+	File     string
+	Requests int
+}
+
+// FailedRequests is that so many requests of a file failed, or were cut.
+type FailedRequests struct {
+	File     string
+	Requests int
+}
+
+// WeightedByTokens is that a file does not hold each request, so that its time between
+// tokens, which stands for TPOT, may count an answer by its tokens.
+type WeightedByTokens struct{ File string }
+
+func (OtherTool) detail()        {}
+func (InFlightLimit) detail()    {}
+func (FailedRequests) detail()   {}
+func (WeightedByTokens) detail() {}
+
 // File is one that another tool has written.
 type File struct {
 	Name string
@@ -161,13 +194,10 @@ func (d declared) String() string {
 // errNoRate is why a file has nothing to compare.
 var errNoRate = errors.New("it has no request rate: only open loops at a rate, with constant or Poisson arrivals, can be compared")
 
-// noChance is why a figure of another tool tells nothing of its error.
-const noChance = "there is one run of each, and nothing in its file tells chance"
-
 // put adds a figure, unless the file does not have it.
 func (all Figures) put(m Metric, value *float64, unit float64) {
 	if value != nil && isFigure(*value*unit) {
-		all[m] = Figure{Value: *value * unit, Why: noChance}
+		all[m] = Figure{Value: *value * unit, Why: Reason{Code: NotInFile}}
 	}
 }
 

@@ -32,18 +32,20 @@ func TestAFileOfVLLMBench(t *testing.T) {
 	if s.RequestRate != 50 || !s.WithDrain || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%g req/s, %v; want 50, %v", s.RequestRate, got, want)
 	}
-	contains(t, side.Findings[0].Text, "counts the time in which the last requests drain", "has no window", "not when it was intended")
+	if f := side.Findings; len(f) != 1 || f[0].Kind != Foreign || f[0].Detail != (OtherTool{VLLMBench}) {
+		t.Errorf("%+v", f)
+	}
 
 	table := Between(side, side, Effect)
 	for _, c := range table.Cells {
-		if c.Word != stats.Undetermined || c.Reason != noChance {
+		if c.Word != stats.Undetermined || c.Reason != (Reason{Code: NotInFile}) {
 			t.Errorf("%+v", c)
 		}
 	}
 	// Its throughput is not that of a window.
 	window, _ := sides(nil, nil)
 	window.Steps = []Step{OfStep(made("r", small, 50, 1, 0.08, 1500))}
-	if c := cell(t, Between(side, window, Effect), 50, Throughput); !strings.Contains(c.Reason, "drained, the other's does not") {
+	if c := cell(t, Between(side, window, Effect), 50, Throughput); c.Reason != (Reason{Code: DrainCounted}) {
 		t.Errorf("%+v", c)
 	}
 }
@@ -92,11 +94,13 @@ func TestADetailedFileOfVLLMBenchTellsOfChance(t *testing.T) {
 		}
 		near(t, "the change of "+string(metric), c.Change, 0.2, 0.02)
 	}
-	var texts []string
+	var details []Detail
 	for _, f := range both[0].Findings {
-		texts = append(texts, f.Text)
+		details = append(details, f.Detail)
 	}
-	contains(t, strings.Join(texts, "\n"), "at most 64 requests in flight", "1 requests of f.json failed")
+	if want := []Detail{OtherTool{VLLMBench}, InFlightLimit{"f.json", 64}, FailedRequests{"f.json", 1}}; !slices.Equal(details, want) {
+		t.Errorf("%+v, want %+v", details, want)
+	}
 	if c := cell(t, table, 20, Throughput); c.Word != stats.Undetermined {
 		t.Errorf("%+v", c)
 	}
@@ -148,6 +152,9 @@ func TestAReportOfGuidellm(t *testing.T) {
 		}
 		want := map[Metric]float64{
 			Throughput: 9.5, TTFTMean: 0.08, TTFTP50: 0.079, TTFTP99: 0.095, TPOTMean: 0.02, TPOTP99: 0.025, E2EMean: 1.5, E2EP99: 1.75,
+		}
+		if f := side.Findings; len(f) != 2 || f[0].Detail != (OtherTool{Guidellm}) || f[1].Detail != (WeightedByTokens{"f.json"}) {
+			t.Errorf("%s: %+v", name, f)
 		}
 		if side.Steps[0].RequestRate != 10 || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %v, want %v", name, got, want)

@@ -3,7 +3,6 @@ package compare
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 )
 
@@ -79,10 +78,7 @@ func readGuidellm(name string, text []byte) (foreign, error) {
 	if err := json.Unmarshal(text, &g); err != nil {
 		return foreign{}, err
 	}
-	run := foreign{declared: g.Config.Metadata.Labels, findings: []Finding{{
-		Kind: Foreign, Text: "guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, " +
-			"so that its throughput falls short; and its latencies begin when a request is sent, not when it was intended",
-	}}}
+	run := foreign{declared: g.Config.Metadata.Labels, findings: []Finding{{Kind: Foreign, Detail: OtherTool{Guidellm}}}}
 	for _, b := range g.Benchmarks {
 		strategy := b.Config.Strategy
 		if strategy.Rate == nil {
@@ -116,12 +112,10 @@ func (b *guidellmBenchmark) measured(name string, s *Step) (found []Finding) {
 		s.Figures.detail(b.requests())
 	} else {
 		s.Figures.fill(b.Metrics.ITL, milli, TPOTMean, "", TPOTP99)
-		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: name +
-			" does not hold each request: its time between tokens, which stands for TPOT, may count an answer by its tokens"})
+		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: WeightedByTokens{name}})
 	}
 	if failed := totals.Errored + totals.Incomplete; failed > 0 {
-		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Text: fmt.Sprintf(
-			"%d requests of %s failed or were cut; its latencies are of the others", failed, name)})
+		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: FailedRequests{name, failed}})
 	}
 	return found
 }

@@ -1,9 +1,19 @@
 package compare
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
+
+// Contradiction is how figures are Impossible: with so many slots and so many requests a
+// second at the rate at which none waited, a request took Longest at most, which is so
+// many tokens. The drain then makes it a run of so many requests, which at the rate of
+// the finding lasted so long that the mean wait is MostWait at most, and Wait was
+// reported. All times are in seconds.
+type Contradiction struct {
+	BatchSize                                         int
+	Slots, CalmRate, Throughput                       float64
+	Longest, Tokens, Requests, Lasted, MostWait, Wait float64
+}
+
+func (Contradiction) detail() {}
 
 // impossible takes the declared batch size for the limit on running requests and
 // looks whether the means of a sweep, of the same number of requests and tokens at
@@ -33,13 +43,10 @@ func impossible(own, all []Step) (Finding, bool) {
 			if tokens >= 1 && waited-calm.value(TTFTMean) <= doubt*most {
 				continue
 			}
-			return Finding{Kind: Impossible, RequestRate: over.RequestRate, Text: fmt.Sprintf(
-				"batch size %d cannot have been in force: with %g slots and %.3g requests a second at %g req/s, a request took %.2f s at most, "+
-					"which is %.0f tokens; then the drain makes it a run of about %.0f requests, which at %g req/s lasts %.0f s, "+
-					"with a mean wait of %.1f s at most, and %.1f s were reported",
-				calm.Arm.BatchSize, calm.slots(), calm.value(Throughput), calm.RequestRate, longest,
-				tokens, requests, over.RequestRate, requests/over.value(Throughput), most, waited,
-			)}, true
+			return Finding{Kind: Impossible, RequestRate: over.RequestRate, Detail: Contradiction{
+				BatchSize: calm.Arm.BatchSize, Slots: calm.slots(), CalmRate: calm.RequestRate, Throughput: calm.value(Throughput),
+				Longest: longest, Tokens: tokens, Requests: requests, Lasted: requests / over.value(Throughput), MostWait: most, Wait: waited,
+			}}, true
 		}
 	}
 	return Finding{}, false

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -91,7 +90,7 @@ func TestARealDetailedFileOfVLLMBench(t *testing.T) {
 	if want := (prober.Arm{Target: "side", BatchSize: 16, GPUs: 1}); s.Arm != want || s.RequestRate != 5 || s.Run != name {
 		t.Errorf("arm %+v, %g req/s, run %q", s.Arm, s.RequestRate, s.Run)
 	}
-	if f := s.Figures[TPOTMean]; f.Sure == nil || f.Flaw != "" {
+	if f := s.Figures[TPOTMean]; f.Sure == nil || f.Flaw != (Reason{}) {
 		t.Errorf("the mean TPOT of 40 requests: %+v", f)
 	}
 }
@@ -181,12 +180,12 @@ func TestRealReportsOfGuidellm(t *testing.T) {
 			if p50 := s.Figures[TTFTP50].Value; p50 < ttfts[18]-1e-9 || p50 > ttfts[21]+1e-9 {
 				t.Errorf("%s at %g: the median is %g, of %v", name, s.RequestRate, p50, ttfts[18:22])
 			}
-			flaw := ""
-			if actual := 39 / (slices.Max(starts) - slices.Min(starts)); !kept[s.RequestRate] {
-				flaw = fmt.Sprintf("was to send %g requests a second and sent %.3g", s.RequestRate, actual)
+			var flaw Reason
+			if !kept[s.RequestRate] {
+				flaw = Reason{Code: RateNotHeld, Rate: s.RequestRate, Actual: 39 / (slices.Max(starts) - slices.Min(starts))}
 			}
-			if got := s.Figures[TTFTMean].Flaw; (flaw == "") != (got == "") || !strings.Contains(got, flaw) {
-				t.Errorf("%s at %g: %q, want %q", name, s.RequestRate, got, flaw)
+			if got := s.Figures[TTFTMean].Flaw; got != flaw {
+				t.Errorf("%s at %g: %+v, want %+v", name, s.RequestRate, got, flaw)
 			}
 		}
 		want := prober.Arm{Target: "side"}
@@ -209,7 +208,7 @@ func TestRealFilesOfTwoToolsAgree(t *testing.T) {
 		}
 	}
 	for _, c := range Between(bench, realFile(t, "guidellm-0.6.1.json"), Effect).Cells {
-		if c.Word != stats.Undetermined || !strings.Contains(c.Reason, "was to send 5 requests a second") {
+		if c.Word != stats.Undetermined || c.Reason.Code != RateNotHeld || c.Reason.Rate != 5 {
 			t.Errorf("a rate that was not held: %+v", c)
 		}
 	}

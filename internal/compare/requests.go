@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -79,7 +78,7 @@ func (s Step) holdsRate(requests []request, constant bool) {
 		return
 	}
 	for metric, f := range s.Figures {
-		f.Flaw = fmt.Sprintf("the tool was to send %g requests a second and sent %.3g", s.RequestRate, actual)
+		f.Flaw = Reason{Code: RateNotHeld, Rate: s.RequestRate, Actual: actual}
 		s.Figures[metric] = f
 	}
 }

@@ -80,7 +80,7 @@ func Definitions(records ...*results.Record) (found []Finding) {
 		case first == nil:
 			first, id = &probe, r.ID
 		default:
-			if in := differences(first, &probe); in != "" {
+			if in := strings.Join(differences(first, &probe), " "); in != "" {
 				if differ[in] == nil {
 					keys = append(keys, in)
 				}
@@ -89,16 +89,22 @@ func Definitions(records ...*results.Record) (found []Finding) {
 		}
 	}
 	for _, in := range keys {
-		found = append(found, Finding{Kind: Differ, Text: fmt.Sprintf(
-			"the definitions of %s and %s differ in %s: what is compared is not the same", id, strings.Join(differ[in], ", "), in,
-		)})
+		found = append(found, Finding{Kind: Differ, Detail: Differing{id, differ[in], strings.Fields(in)}})
 	}
 	return found
 }
 
+// Differing is that the definitions of some runs differ in some keys from that of
+// another.
+type Differing struct {
+	Run          string
+	Others, Keys []string
+}
+
+func (Differing) detail() {}
+
 // differences are the keys in which two definitions ask for different things.
-func differences(a, b *config.Probe) string {
-	var keys []string
+func differences(a, b *config.Probe) (keys []string) {
 	if !reflect.DeepEqual(a.Pacing, b.Pacing) {
 		keys = append(keys, "pacing")
 	}
@@ -108,5 +114,5 @@ func differences(a, b *config.Probe) string {
 	if !reflect.DeepEqual(a.Workload, b.Workload) {
 		keys = append(keys, "workload")
 	}
-	return strings.Join(keys, " and ")
+	return keys
 }

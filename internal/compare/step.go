@@ -47,19 +47,16 @@ type Figure struct {
 	// Sure is what the step itself tells of its error; nil where it tells nothing, and
 	// then Why says why.
 	Sure *stats.Estimate
-	Why  string
+	Why  Reason
 	// Count is how many requests it counts; 0 for what is no count.
 	Count int
 	// Less and More are by how much less or more than Value the truth may be, as
 	// logarithms, however often it is measured in the same way.
 	Less, More float64
-	// Flaw says why it cannot be compared at all; empty where it can. Such a figure may
+	// Flaw says why it cannot be compared at all; none where it can. Such a figure may
 	// have no value.
-	Flaw string
+	Flaw Reason
 }
-
-// noBatches is why nothing is known of the error of a step's figure.
-const noBatches = "there is one step of each, and nothing in its record tells chance"
 
 // OfStep is a valid step of the prober.
 func OfStep(r *prober.StepResult) Step {
@@ -75,8 +72,8 @@ func OfStep(r *prober.StepResult) Step {
 	if b != nil && !whole(b) {
 		b = nil
 	}
-	s.Figures[Throughput] = Figure{Value: r.Throughput, Count: r.Completed, Why: noBatches}
-	s.Figures[Goodput] = Figure{Value: r.Goodput, Count: r.Good, Why: noBatches}
+	s.Figures[Throughput] = Figure{Value: r.Throughput, Count: r.Completed, Why: Reason{Code: NotRecorded}}
+	s.Figures[Goodput] = Figure{Value: r.Goodput, Count: r.Good, Why: Reason{Code: NotRecorded}}
 	if b != nil {
 		s.Figures[Throughput] = sure(s.Figures[Throughput], b.Completed, r.Window.Seconds())
 		s.Figures[Goodput] = sure(s.Figures[Goodput], b.Good, r.Window.Seconds())
@@ -92,9 +89,9 @@ func OfStep(r *prober.StepResult) Step {
 		if d.Count == 0 {
 			continue
 		}
-		f := Figure{Value: l.figure(d), Why: noBatches}
+		f := Figure{Value: l.figure(d), Why: Reason{Code: NotRecorded}}
 		if r.Unfinished > 0 {
-			f.Flaw = fmt.Sprintf("%d requests were cut at the drain limit: the latencies are of the faster ones", r.Unfinished)
+			f.Flaw = Reason{Code: RequestsCut, Count: r.Unfinished}
 		}
 		if b != nil {
 			f = known(f, l, l.batches(b))
@@ -109,11 +106,8 @@ func whole(b *prober.Batches) bool {
 		b.TPOT != nil && b.TPOT.Whole() && b.E2E != nil && b.E2E.Whole()
 }
 
-// fewRequests is why too little is known of a figure.
-const fewRequests = "there is one step of each, with too few requests"
-
 func sure(f Figure, counts []int, seconds float64) Figure {
-	f.Why = fewRequests
+	f.Why = Reason{Code: FewRequests}
 	if e, ok := stats.RateOf(counts, seconds); ok {
 		f.Sure = &e
 	}
@@ -125,17 +119,16 @@ func known(f Figure, l latency, b *stats.Batches) Figure {
 	var ok bool
 	if l.level == mean {
 		e, ok = b.Mean()
-		f.Why = fewRequests
+		f.Why = Reason{Code: FewRequests}
 	} else {
 		e, ok = b.Quantile(l.level, f.Value)
-		f.Why = "there is one step of each, and too few requests, or all within too few moments, are above such a quantile"
+		f.Why = Reason{Code: FewAbove}
 	}
 	if steady, rises := b.Steady(); !steady {
-		way := "fell"
+		ok, f.Why = false, Reason{Code: Fell}
 		if rises {
-			way = "rose"
+			f.Why = Reason{Code: Rose}
 		}
-		ok, f.Why = false, "there is one step of each, in which it "+way+" through the window: it was not steady"
 	}
 	if ok {
 		f.Sure = &e

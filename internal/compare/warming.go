@@ -2,7 +2,6 @@ package compare
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
@@ -20,6 +19,16 @@ type place struct {
 	latency      string
 }
 
+// StillWarming is how windows begin too early: for so many seconds a latency, TTFT or
+// TPOT, was by a share more, or less where that is below 0, than later.
+type StillWarming struct {
+	Seconds float64
+	Latency string
+	By      float64
+}
+
+func (StillWarming) detail() {}
+
 // warming finds windows that begin before the warm-up has ended. Of all places that
 // are looked at, one finding in a hundred is false.
 func warming(steps []Step) (found []Finding) {
@@ -36,16 +45,10 @@ func warming(steps []Step) (found []Finding) {
 			continue
 		}
 		by := change.Ratio(Confidence).Value - 1
-		way := "more"
-		if by < 0 {
-			way = "less"
-		}
 		p, changes = append(p, change.P()), append(changes, math.Abs(by))
-		tested = append(tested, Finding{Kind: WarmUp, Arm: at.arm, RequestRate: at.rate, Text: fmt.Sprintf(
-			"the warm-up at %g req/s really ended %.2g s into the windows: until then %s was %.1f%% %s than later; "+
-				"a longer ladder.warmup leaves that out",
-			at.rate, at.window*float64(parts)/stats.Parts, at.latency, 100*math.Abs(by), way,
-		)})
+		tested = append(tested, Finding{Kind: WarmUp, Arm: at.arm, RequestRate: at.rate, Detail: StillWarming{
+			Seconds: at.window * float64(parts) / stats.Parts, Latency: at.latency, By: by,
+		}})
 	}
 	for i, shown := range stats.Holm(p, 0.01) {
 		if shown && changes[i] > stats.Negligible {

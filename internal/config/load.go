@@ -140,7 +140,11 @@ func syntaxProblem(text []byte, err error) *Problem {
 	if strings.HasPrefix(message, "unknown anchor") {
 		message = "unknown anchor after *"
 	}
-	return &Problem{lineOfSyntax(text), wholeFile, "is no YAML: " + message, "YAML; a text that begins with one of *&!%@`[{ needs quotes"}
+	line, allowed := lineOfSyntax(text), "YAML; a text that begins with one of *&!%@`[{ needs quotes"
+	if bytes.HasPrefix(bytes.TrimLeft(bytes.Split(text, []byte("\n"))[line-1], " "), []byte("\t")) {
+		message, allowed = "a tab indents the line", "YAML, which is indented by spaces"
+	}
+	return &Problem{line, wholeFile, "is no YAML: " + message, allowed}
 }
 
 var libraryPlace = regexp.MustCompile(`^yaml: (line \d+: )?`)

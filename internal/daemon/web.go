@@ -21,12 +21,18 @@ func (d *Daemon) Handler() http.Handler {
 	mux.HandleFunc("GET /config", d.showConfig)
 	mux.HandleFunc("GET /-/healthy", text("vllm_prober is healthy.\n"))
 	mux.HandleFunc("GET /-/ready", text("vllm_prober is ready.\n"))
+	mux.HandleFunc("GET /probe", noProbe)
 	d.addLifecycle(mux)
 	return mux
 }
 
 func text(s string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s) }
+}
+
+// noProbe answers those who scrape this as they scrape blackbox_exporter.
+func noProbe(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "vllm_prober has no /probe: it probes the targets of its configuration, on their schedules; scrape /metrics", http.StatusNotFound)
 }
 
 // showConfig writes the configuration in force.

@@ -1,9 +1,20 @@
 package report
 
-// catalogue has all texts of reports, in all languages. Those whose names begin with
-// a rule's are sentences; a name of an arm stands where Korean needs no particle after
-// it, for which particle that is depends on how the name sounds.
-var catalogue = map[string]message{
+import "maps"
+
+// catalogue has all texts of reports, in all languages. What is inserted stands where
+// Korean needs no particle after it that depends on how it sounds.
+var catalogue = func() map[string]message {
+	all := map[string]message{}
+	for _, some := range []map[string]message{ruleTexts, tableTexts, comparisonTexts, stepTexts} {
+		maps.Copy(all, some)
+	}
+	return all
+}()
+
+// ruleTexts are the sentences of rules, by their names, and the words for verdicts and
+// metrics.
+var ruleTexts = map[string]message{
 	// What became of the run.
 	"run.success": {
 		"The run made all of its steps: {steps}.",
@@ -299,149 +310,4 @@ var catalogue = map[string]message{
 	"verdict.did_not_bind": {"limited nothing", "제약이 되지 않음"},
 	"verdict.not_in_force": {"not in force", "적용되지 않음"},
 	"verdict.unknown":      {"unknown", "알 수 없음"},
-
-	// Titles.
-	"topic.trust":       {"Can it be believed?", "측정의 신뢰성"},
-	"topic.load":        {"How much it bears", "처리 능력"},
-	"topic.latency":     {"How latency behaves", "지연 시간의 양상"},
-	"topic.batch":       {"Batch size", "배치 크기"},
-	"topic.differences": {"Differences", "대상 간 차이"},
-	"topic.before":      {"Since the runs before", "이전 실행과 비교"},
-	"topic.beware":      {"Beware", "주의할 점"},
-	"topic.energy":      {"Energy", "에너지"},
-	"title.document":    {"vLLM performance: probe {probe}", "vLLM 성능 보고서: 프로브 {probe}"},
-	"title.several":     {"vLLM performance: {runs} runs", "vLLM 성능 보고서: 실행 {runs}개"},
-	"title.summary":     {"Summary", "요약"},
-	"title.run":         {"Run {id} of probe {probe}", "프로브 {probe}의 실행 {id}"},
-	"title.throughput":  {"Throughput", "처리량"},
-	"title.latency":     {"Latency", "지연 시간"},
-	"title.arms":        {"Arms side by side", "대상 비교"},
-	"title.before":      {"Against the runs before", "이전 실행과 비교"},
-	"title.breakdown":   {"Where the time goes", "지연 시간의 구성"},
-	"title.scaling":     {"Scaling", "확장성"},
-	"title.saturation":  {"Saturation", "포화"},
-	"title.batch":       {"Batch size", "배치 크기"},
-	"title.energy":      {"Energy", "에너지"},
-	"title.validity":    {"What is withheld or doubtful", "공개하지 않거나 주의할 수치"},
-	"title.cells":       {"All figures compared, {other} against {base}", "비교한 전체 수치: {other} (기준 {base})"},
-	"title.means":       {"{other} against {base}", "{other} (기준 {base})"},
-	"title.experiment":  {"At {rate} requests a second, which saturates all arms; changes are against {base}", "모든 대상이 포화되는 초당 {rate}건에서의 비교 (기준 {base})"},
-	"title.figures":     {"All figures", "전체 수치"},
-	"title.repeat":      {"How to repeat it", "재현 방법"},
-	"title.contents":    {"Contents", "목차"},
-	"title.data":        {"The chart as a table", "차트를 표로 보기"},
-	"title.evidence":    {"from", "근거"},
-
-	// Heads of columns, and labels of charts.
-	"head.arm":         {"arm", "대상"},
-	"head.rate":        {"request rate (req/s)", "요청률(req/s)"},
-	"head.req_s":       {"req/s", "요청률"},
-	"head.offered":     {"offered", "부하"},
-	"head.settled":     {"completed per second, once settled", "안정된 뒤의 초당 완료 요청"},
-	"head.completed":   {"completed per second", "초당 완료 요청"},
-	"head.good":        {"completed per second within the SLO", "SLO를 지킨 초당 완료 요청"},
-	"head.kept":        {"requests within the SLO", "SLO를 지킨 요청"},
-	"head.metric":      {"figure", "수치"},
-	"head.change":      {"change", "변화"},
-	"head.interval":    {"95% interval", "95% 구간"},
-	"head.word":        {"verdict", "판정"},
-	"head.repeats":     {"repeats", "반복"},
-	"head.why":         {"why", "이유"},
-	"head.ttft":        {"TTFT", "TTFT"},
-	"head.queue":       {"queue (estimate)", "대기(추정)"},
-	"head.prefill":     {"prefill and the rest of TTFT", "프리필 등 TTFT의 나머지"},
-	"head.ttft_whole":  {"TTFT (not broken down)", "TTFT(구분 불가)"},
-	"head.decode":      {"decode", "디코드"},
-	"head.tpot":        {"TPOT", "TPOT"},
-	"head.e2e":         {"E2E", "E2E"},
-	"head.queue_share": {"queue, of TTFT", "TTFT 중 대기"},
-	"head.time":        {"mean time of a request", "요청 1건의 평균 시간"},
-	"head.gpus":        {"GPUs", "GPU"},
-	"head.capacity":    {"capacity (req/s)", "처리 용량(req/s)"},
-	"head.per_gpu":     {"per GPU", "GPU당"},
-	"head.base":        {"against", "기준"},
-	"head.times":       {"times", "배수"},
-	"head.efficiency":  {"efficiency", "확장 효율"},
-	"head.borne":       {"borne (req/s)", "감당(req/s)"},
-	"head.over":        {"saturated at (req/s)", "포화(req/s)"},
-	"head.unknown":     {"undetermined (req/s)", "판정 불가(req/s)"},
-	"head.slo_rate":    {"within SLO (req/s)", "SLO 유지(req/s)"},
-	"head.declared":    {"declared", "선언값"},
-	"head.running":     {"most that ran on a replica", "레플리카당 최대 실행"},
-	"head.waiting":     {"waiting, mean", "평균 대기"},
-	"head.joules":      {"J per output token", "출력 토큰당 J"},
-	"head.watts":       {"power (W)", "전력(W)"},
-	"head.utilization": {"GPU utilization", "GPU 사용률"},
-	"head.throttled":   {"throttled", "클록 제한"},
-	"head.note":        {"note", "비고"},
-	"head.capacity_of": {"capacity", "처리 용량"},
-	"head.bench":       {"as vllm bench serve", "vllm bench serve 방식"},
-	"head.at_least":    {"at least {value}", "{value} 이상"},
-	"head.thing":       {"what", "항목"},
-	"head.value":       {"value", "값"},
-	"head.seed":        {"seed", "시드"},
-	"head.prober":      {"vllm_prober", "vllm_prober"},
-	"head.started":     {"started", "시작"},
-	"head.ended":       {"ended", "종료"},
-	"head.model":       {"model of {arm}", "모델: {arm}"},
-	"head.slo":         {"SLO", "SLO"},
-	"head.workload":    {"workload", "워크로드"},
-	"head.steps_of":    {"each step", "각 단계"},
-
-	// Prose.
-	"text.slo": {
-		"{limits} for {share} of the requests",
-		"요청의 {share}가 {limits}",
-	},
-	"text.tokens": {
-		"{endpoint}: prompts of {prompt} and answers of {output} tokens; arrivals: {process}",
-		"{endpoint}: 프롬프트 {prompt} 토큰, 응답 {output} 토큰; 도착 과정: {process}",
-	},
-	"text.ladder": {
-		"{warmup} of warm-up, {window} of window, repeats: {repeats}",
-		"웜업 {warmup}, 측정 구간 {window}, 반복 {repeats}회",
-	},
-	"text.throughput": {
-		"Requests that completed within the window, per second of it. The intervals are those that cover the truth with 95% confidence: from the repeats of a step where there are several, and else from the parts of the step.",
-		"측정 구간 안에 완료된 요청 수를 구간의 길이로 나눈 값입니다. 구간 표시는 95% 신뢰 구간이며, 같은 단계를 여러 번 반복했으면 반복에서, 아니면 단계 내부의 부분 구간에서 구합니다.",
-	},
-	"text.arms": {
-		"The base is {base}. Each change comes with the interval that covers it with 95% confidence, and a verdict on all of the table's figures together; a difference below {effect} does not matter here. {method}",
-		"기준은 {base}입니다. 변화에는 95% 신뢰 구간을 붙이고, 판정은 표의 모든 수치를 함께 고려해 내립니다. {effect} 미만의 차이는 의미 있는 차이로 보지 않습니다. {method}",
-	},
-	"method.pairs":   {"Steps that were made beside each other are compared in pairs.", "나란히 수행한 단계끼리 짝지어 비교합니다."},
-	"method.repeats": {"The repeats of both sides are compared.", "양쪽의 반복 측정을 비교합니다."},
-	"method.former":  {"A single repeat is compared with the several of the other side.", "한 번의 측정을 다른 쪽의 여러 반복과 비교합니다."},
-	"method.within": {
-		"Where there is one step of each, only the chance within a step is known, and not what makes one run unlike the next.",
-		"각각 한 번만 측정한 경우에는 단계 내부의 우연만 알 수 있고, 실행마다 달라지는 정도는 알 수 없습니다.",
-	},
-	"method.": {"Nothing is known of chance.", "우연의 크기를 알 수 없습니다."},
-	"text.breakdown": {
-		"Mean times. Decode is measured: from the first token to the last. Queue is an estimate: the mean number of requests that the replicas said were waiting, over the rate of answers (Little's law), the wait for the iteration under way included. What is left of TTFT is prefill, the network and the server around the engine, which cannot be told apart from outside.",
-		"평균 시간입니다. 디코드는 첫 토큰부터 마지막 토큰까지 측정한 값입니다. 대기는 레플리카가 보고한 평균 대기 요청 수를 응답률로 나눈 추정치이며(리틀의 법칙), 진행 중인 이터레이션이 끝나기를 기다린 시간도 포함합니다. TTFT의 나머지는 프리필, 네트워크, 엔진 바깥의 서버 처리 시간으로, 외부에서는 구분할 수 없습니다.",
-	},
-	"text.scaling": {
-		"Capacity is what an arm completes when it is saturated. Efficiency is the factor over that of the GPUs. An arm that was not seen to be saturated may do more than it was seen to.",
-		"처리 용량은 포화 상태에서 완료하는 양입니다. 확장 효율은 처리량 배수를 GPU 배수로 나눈 값입니다. 포화가 확인되지 않은 대상은 관측된 것보다 더 처리할 수도 있습니다.",
-	},
-	"text.batch": {
-		"What the replicas said at the highest request rate of each arm. A comparison of batch sizes means something only where they are in force and limited.",
-		"각 대상의 가장 높은 요청률에서 레플리카가 보고한 값입니다. 배치 크기 비교는 배치 크기가 실제로 적용되고 제약이 된 경우에만 의미가 있습니다.",
-	},
-	"text.energy": {
-		"Energy that the GPUs took within the window over the output tokens that came in it, idle GPUs of the arm included.",
-		"측정 구간에 GPU가 쓴 에너지를 그 구간의 출력 토큰 수로 나눈 값입니다. 쉬고 있는 GPU도 포함합니다.",
-	},
-	"text.made_again":       {"the step was made again", "이 단계는 다시 측정함"},
-	"text.nothing_withheld": {"Nothing is withheld, and nothing is noted of any step.", "공개하지 않은 수치가 없으며, 단계별 특이 사항도 없습니다."},
-	"text.no_steps":         {"The run has no valid steps: there is nothing to show.", "유효한 단계가 없어 표시할 내용이 없습니다."},
-	"text.repeat": {
-		"Save the configuration below, with its secrets filled in, and run: {command}",
-		"아래 설정을 저장하고 비밀 값을 채운 뒤 실행합니다: {command}",
-	},
-	"text.rate":     {"{rate} req/s", "초당 {rate}건"},
-	"needs":         {"{repeats} repeats would tell", "{repeats}회 반복하면 판정 가능"},
-	"needs.runs":    {"{repeats} runs of each would tell", "양쪽을 {repeats}회씩 실행하면 판정 가능"},
-	"text.describe": {"{what}: {from} at {lower} and {to} at {upper} requests a second.", "{what}: 초당 {lower}건에서 {from}, {upper}건에서 {to}."},
 }

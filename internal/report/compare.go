@@ -20,7 +20,7 @@ func WriteComparisons(w io.Writer, format Format, tables []*compare.Table) error
 	case JSON:
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(tables)
+		return e.Encode(InWords(tables))
 	case Markdown:
 		write = (*document.Table).WriteMarkdown
 	case Table, CSV:
@@ -47,15 +47,54 @@ func WriteComparisons(w io.Writer, format Format, tables []*compare.Table) error
 	return nil
 }
 
+// Worded is a table of differences for programs: with codes as texts in English, too.
+type Worded struct {
+	*compare.Table
+
+	Cells    []WordedCell    `json:"cells"`
+	Findings []WordedFinding `json:"findings,omitempty"`
+}
+
+// WordedCell is a cell with why it is undetermined.
+type WordedCell struct {
+	compare.Cell
+
+	Reason     string             `json:"reason,omitempty"`
+	ReasonCode compare.ReasonCode `json:"reason_code,omitempty"`
+}
+
+// WordedFinding is a finding with what was found, and from which figures.
+type WordedFinding struct {
+	compare.Finding
+
+	Text string `json:"text"`
+}
+
+// InWords are tables for programs.
+func InWords(tables []*compare.Table) []Worded {
+	all := make([]Worded, len(tables))
+	for i, t := range tables {
+		all[i] = Worded{Table: t, Cells: make([]WordedCell, len(t.Cells))}
+		for j, c := range t.Cells {
+			all[i].Cells[j] = WordedCell{c, english.reason(c.Reason), c.Reason.Code}
+		}
+		for _, f := range t.Findings {
+			all[i].Findings = append(all[i].Findings, WordedFinding{f, english.detail(f)})
+		}
+	}
+	return all
+}
+
 // sentence is a finding, with its arm before it.
 func sentence(f compare.Finding) string {
+	text := english.detail(f)
 	switch {
 	case f.Arm.Target == "":
-		return f.Text
+		return text
 	case f.Arm.GPUs == 0: // another tool's
-		return f.Arm.Target + ": " + f.Text
+		return f.Arm.Target + ": " + text
 	}
-	return fmt.Sprintf("%s, %s: %s", f.Arm.Target, Count(f.Arm.GPUs, "GPU"), f.Text)
+	return fmt.Sprintf("%s, %s: %s", f.Arm.Target, Count(f.Arm.GPUs, "GPU"), text)
 }
 
 // cellTable has a row for each cell.
@@ -65,7 +104,7 @@ func cellTable(t *compare.Table) *document.Table {
 		c := &t.Cells[i]
 		row := []string{
 			shown(c.RequestRate > 0, "%g", c.RequestRate), metricName(c.Metric), inUnit(c.Metric, c.Base), inUnit(c.Metric, c.Other),
-			shown(c.Base > 0 && c.Other > 0, "%s", percent(1+c.Change)), "–", "–", bothSteps(c), Verdict(c),
+			shown(c.Base > 0 && c.Other > 0, "%s", percent(1+c.Change)), "–", "–", bothSteps(c), verdict(c),
 		}
 		if c.Interval != nil {
 			row[5], row[6] = percent(1+c.Interval.Lower), percent(1+c.Interval.Upper)
@@ -89,15 +128,15 @@ func bothSteps(c *compare.Cell) string {
 	}
 }
 
-// Verdict is a cell's word, with what belongs to it.
-func Verdict(c *compare.Cell) string {
+// verdict is a cell's word, with what belongs to it.
+func verdict(c *compare.Cell) string {
 	switch {
 	case c.Word == stats.NoDifference:
 		return fmt.Sprintf("no difference beyond ±%g%%", margin(c.Beyond).percent())
 	case c.Word == stats.Undetermined && c.NeededRepeats > 0:
-		return fmt.Sprintf("undetermined: %s; %s of each would tell", c.Reason, Count(c.NeededRepeats, repeated(c.Metric)))
+		return fmt.Sprintf("undetermined: %s; %s of each would tell", english.reason(c.Reason), Count(c.NeededRepeats, repeated(c.Metric)))
 	case c.Word == stats.Undetermined:
-		return "undetermined: " + c.Reason
+		return "undetermined: " + english.reason(c.Reason)
 	default:
 		return string(c.Word)
 	}

@@ -21,7 +21,7 @@ func TestWriteComparisons(t *testing.T) {
 			},
 			{
 				RequestRate: 10, Metric: compare.TTFTMean, Base: 0.06512, Other: 0.06624, BaseSteps: 5, OtherSteps: 5, Change: 0.017,
-				Interval: &compare.Interval{Lower: -0.03, Upper: 0.067}, Method: stats.Pairs, Word: stats.Undetermined, Reason: "chance may do as much", NeededRepeats: 12,
+				Interval: &compare.Interval{Lower: -0.03, Upper: 0.067}, Method: stats.Pairs, Word: stats.Undetermined, Reason: compare.Reason{Code: compare.Chance}, NeededRepeats: 12,
 			},
 			{
 				RequestRate: 60, Metric: compare.TTFTP99, Base: 0.2, Other: 0.15, BaseSteps: 5, OtherSteps: 4, Change: -0.25,
@@ -31,10 +31,10 @@ func TestWriteComparisons(t *testing.T) {
 				RequestRate: 60, Metric: compare.Goodput, Base: 60, Other: 50, BaseSteps: 5, OtherSteps: 5, Change: -1. / 6,
 				Interval: &compare.Interval{Lower: -0.2, Upper: -0.13}, Method: stats.Pairs, Word: stats.Worse,
 			},
-			{RequestRate: 60, Metric: compare.E2EMean, Other: 2.5, OtherSteps: 1, Word: stats.Undetermined, Reason: "the base has no such figure here"},
+			{RequestRate: 60, Metric: compare.E2EMean, Other: 2.5, OtherSteps: 1, Word: stats.Undetermined, Reason: compare.Reason{Code: compare.NotInBase}},
 			{
 				Metric: compare.Capacity, Base: 66.1, Other: 64.2, BaseSteps: 10, OtherSteps: 1, Change: 64.2/66.1 - 1,
-				Interval: &compare.Interval{Lower: -0.08, Upper: 0.02}, Method: stats.Former, Word: stats.Undetermined, Reason: "chance may do as much", NeededRepeats: 4,
+				Interval: &compare.Interval{Lower: -0.08, Upper: 0.02}, Method: stats.Former, Word: stats.Undetermined, Reason: compare.Reason{Code: compare.Chance}, NeededRepeats: 4,
 			},
 			{
 				Metric: compare.SLORate, Base: 60, Other: 45, BaseSteps: 10, OtherSteps: 1, Change: -0.25,
@@ -42,8 +42,8 @@ func TestWriteComparisons(t *testing.T) {
 			},
 		},
 		Findings: []compare.Finding{
-			{Kind: compare.Differ, Text: "the definitions differ in workload"},
-			{Kind: compare.NotInForce, Arm: prober.Arm{Target: "bs16", Replicas: 1, GPUs: 4, BatchSize: 16}, RequestRate: 60, Text: "batch size 16 was not in force"},
+			{Kind: compare.Differ, Detail: compare.Differing{Run: "a", Others: []string{"b", "c"}, Keys: []string{"slo", "workload"}}},
+			{Kind: compare.NotInForce, Arm: prober.Arm{Target: "bs16", Replicas: 1, GPUs: 4, BatchSize: 16}, RequestRate: 60, Detail: compare.ByReplicas{BatchSize: 16}},
 		},
 	}
 	for _, format := range CompareFormats() {

@@ -21,14 +21,16 @@ func gpuFigure(format string, factor float64, of func(*prober.GPUResult) *float6
 // joulesPerToken is the one figure of the GPUs that people see.
 var joulesPerToken = gpuFigure("%.3f", 1, func(g *prober.GPUResult) *float64 { return g.JoulesPerOutputToken })
 
-// throttledBy are the reasons for which GPUs were throttled, for programs: "no" is
-// that none did.
+// notThrottled is, for programs, that nothing throttled the GPUs.
+const notThrottled = "no"
+
+// throttledBy are the reasons for which GPUs were throttled, for programs.
 func throttledBy(r *prober.StepResult) string {
 	switch {
 	case r.GPU == nil || len(r.GPU.ThrottledSeconds) == 0:
 		return "–"
 	case len(r.GPU.Throttled()) == 0:
-		return "no"
+		return notThrottled
 	}
 	return strings.Join(r.GPU.Throttled(), " ")
 }
@@ -43,32 +45,35 @@ func ofGPUs(of func(*prober.GPUResult) *float64) func(*prober.StepResult) (float
 	}
 }
 
-// throttledIn is what throttledBy says of several steps together.
-func throttledIn(steps []*prober.StepResult) string {
+// throttledIn is what throttledBy says of several steps together, for people.
+func (s speaker) throttledIn(steps []*prober.StepResult) string {
 	together := prober.GPUResult{ThrottledSeconds: map[string]float64{}}
-	for _, s := range steps {
-		if s.GPU == nil {
+	for _, step := range steps {
+		if step.GPU == nil {
 			continue
 		}
-		for reason, seconds := range s.GPU.ThrottledSeconds {
+		for reason, seconds := range step.GPU.ThrottledSeconds {
 			together.ThrottledSeconds[reason] += seconds
 		}
 	}
-	return throttledBy(&prober.StepResult{GPU: &together})
+	if by := throttledBy(&prober.StepResult{GPU: &together}); by != notThrottled {
+		return by
+	}
+	return s.say("throttled.none", nil)
 }
 
 // gpuNotes says in words how GPUs were throttled.
-func gpuNotes(r *prober.StepResult) []string {
+func (s speaker) gpuNotes(r *prober.StepResult) []string {
 	if r.GPU == nil {
 		return nil
 	}
 	var reasons []string
 	for _, reason := range r.GPU.Throttled() {
 		held := time.Duration(r.GPU.ThrottledSeconds[reason] * float64(time.Second))
-		reasons = append(reasons, fmt.Sprintf("%s for %s", reason, max(held.Round(time.Millisecond), time.Millisecond)))
+		reasons = append(reasons, s.say("note.held", values{"reason": reason, "time": max(held.Round(time.Millisecond), time.Millisecond)}))
 	}
 	if len(reasons) == 0 {
 		return nil
 	}
-	return []string{"throttled: " + strings.Join(reasons, ", ")}
+	return []string{s.say("note.throttled", values{"reasons": strings.Join(reasons, ", ")})}
 }

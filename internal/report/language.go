@@ -8,7 +8,6 @@ import (
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/compare"
-	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
 
@@ -37,6 +36,9 @@ type speaker struct {
 	language Language
 	arms     []prober.Arm // that names have to tell apart
 }
+
+// english writes for programs, and for the commands that know no other language.
+var english = speaker{language: English}
 
 // say is a message of the catalogue.
 func (s speaker) say(key string, v values) string {
@@ -71,39 +73,34 @@ func (s speaker) show(x any) string {
 	switch x := x.(type) {
 	case prober.Arm:
 		return s.arm(x)
-	case runsBefore:
-		if x == 1 {
-			return s.say("before.one", nil)
-		}
-		return s.say("before.several", values{"runs": int(x)})
-	case reference:
-		if _, isRuns := x.side.(runsBefore); isRuns {
-			return s.say("than.before", values{"base": x.side})
-		}
-		return s.say("than.arm", values{"base": x.side})
+	case spoken:
+		return x.in(s)
+	case compare.Reason:
+		return s.reason(x)
+	case compare.Finding:
+		return s.detail(x)
 	case []prober.Arm:
-		names := make([]string, len(x))
-		for i, a := range x {
-			names[i] = s.arm(a)
-		}
-		return s.list(names)
+		return s.list(texts(s, x))
 	case []string:
 		return s.list(x)
 	case []float64:
-		rates := make([]string, len(x))
-		for i, r := range x {
-			rates[i] = s.show(r)
-		}
-		return s.list(rates)
+		return s.list(texts(s, x))
+	case []tally:
+		return s.list(texts(s, x))
 	case float64:
 		return chart.Number.Format(x)
-	case compare.Metric:
-		return s.say("metric."+string(x), nil)
-	case stats.Word:
-		return s.say("word."+string(x), nil)
 	default:
-		return fmt.Sprint(x)
+		return s.code(x)
 	}
+}
+
+// texts are values in words.
+func texts[T any](s speaker, values []T) []string {
+	all := make([]string, len(values))
+	for i, x := range values {
+		all[i] = s.show(x)
+	}
+	return all
 }
 
 // signed is a change in percent.

@@ -45,12 +45,22 @@ func progress(r *prober.RunResult) (made, known int) {
 
 // Ending says how a run ended, and why where it did not make all its steps.
 func Ending(r *prober.RunResult) string {
+	return english.show(ending{r.Outcome, r.Err})
+}
+
+// ending is how a run ended, and why where it did not make all its steps.
+type ending struct {
+	outcome prober.RunOutcome
+	err     string
+}
+
+func (e ending) in(s speaker) string {
 	switch {
-	case r.Outcome == "":
-		return "not ended"
-	case r.Err == "":
-		return string(r.Outcome)
+	case e.outcome == "":
+		return s.say("ending.none", nil)
+	case e.err == "":
+		return s.show(e.outcome)
 	default:
-		return fmt.Sprintf("%s: %s", r.Outcome, r.Err)
+		return s.say("ending.why", values{"outcome": e.outcome, "error": quote(e.err)})
 	}
 }

@@ -93,7 +93,7 @@ func (w *writer) cells(p contrast) *document.Table {
 	t.Head = append(t.Head, w.head("change", "interval", "word", "repeats", "why")...)
 	for i := range p.table.Cells {
 		c := &p.table.Cells[i]
-		interval, why := "–", c.Reason
+		interval, why := "–", w.reason(c.Reason)
 		if c.Interval != nil {
 			interval = intervalOf(c)
 		}

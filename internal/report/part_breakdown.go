@@ -80,7 +80,7 @@ func withoutEmptyParts(b chart.Bars) chart.Bars {
 
 // batchSize is what the replicas said of it at the highest rate of each arm.
 func (w *writer) batchSize() []document.Block {
-	table := &document.Table{Head: w.head("arm", "req_s", "declared", "running", "waiting", "word", "note")}
+	table := &document.Table{Head: w.head("arm", "req_s", "declared", "running", "waiting", "word", "note"), Remark: true}
 	declared := false
 	for _, arm := range w.d.arms {
 		declared = declared || arm.BatchSize > 0
@@ -104,13 +104,12 @@ func (w *writer) batchSize() []document.Block {
 		if waiting, known := p.meanOf(waitingMean); known {
 			waits = chart.Number.Format(waiting)
 		}
-		verdict := inForceOf(p.steps)
 		size := "–"
 		if arm.BatchSize > 0 {
 			size = w.show(arm.BatchSize)
 		}
 		table.Rows = append(table.Rows, []string{
-			w.arm(arm), chart.Number.Format(p.rate), size, running, waits, w.say("verdict."+string(verdict.Verdict), nil), verdict.Detail,
+			w.arm(arm), chart.Number.Format(p.rate), size, running, waits, w.show(inForceOf(p.steps).Verdict), w.ran(p.steps),
 		})
 	}
 	if !declared || len(table.Rows) == 0 {

@@ -119,7 +119,7 @@ func (w *writer) curve(c curve) document.Block {
 // plotted is the mean of a figure at a rate with its interval, and what was found
 // there.
 func (w *writer) plotted(c curve, p *point) chart.Point {
-	at := chart.Point{X: p.rate, Y: p.mean(c.of), Note: w.say("verdict."+string(p.saturated), nil)}
+	at := chart.Point{X: p.rate, Y: p.mean(c.of), Note: w.show(p.saturated)}
 	var each []float64
 	for _, s := range p.steps {
 		each = append(each, c.of(s))

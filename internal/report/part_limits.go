@@ -62,7 +62,7 @@ func (w *writer) saturation() []document.Block {
 		}
 		return chart.Number.Format(e.Value)
 	}
-	table := &document.Table{Head: w.head("arm", "borne", "unknown", "over", "capacity", "slo_rate", "note")}
+	table := &document.Table{Head: w.head("arm", "borne", "unknown", "over", "capacity", "slo_rate", "note"), Remark: true}
 	for _, arm := range w.d.arms {
 		points := w.d.points(arm)
 		if len(points) == 0 {
@@ -71,7 +71,7 @@ func (w *writer) saturation() []document.Block {
 		a := w.d.answer(arm)
 		table.Rows = append(table.Rows, []string{
 			w.arm(arm), rates(points, prober.Unsaturated), rates(points, prober.Undetermined), rates(points, prober.Saturated),
-			estimate(a.Capacity), estimate(a.SLORate), a.Err,
+			estimate(a.Capacity), estimate(a.SLORate), w.show(quote(a.Err)),
 		})
 	}
 	if len(table.Rows) == 0 {
@@ -117,7 +117,7 @@ func (w *writer) energy() []document.Block {
 			table.Rows = append(table.Rows, []string{
 				w.arm(arm), chart.Number.Format(p.rate), chart.Number.Format(each[i]),
 				mean(p, chart.Number, func(g *prober.GPUResult) *float64 { return g.PowerWatts }),
-				mean(p, chart.Share, func(g *prober.GPUResult) *float64 { return g.UtilizationRatio }), throttledIn(p.steps),
+				mean(p, chart.Share, func(g *prober.GPUResult) *float64 { return g.UtilizationRatio }), w.throttledIn(p.steps),
 			})
 		}
 		drawn.Series = append(drawn.Series, s)

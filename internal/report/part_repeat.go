@@ -14,14 +14,14 @@ import (
 // doubts are the notes of all steps that have one: what is withheld, and why, and
 // what a reader has to know of the rest.
 func (w *writer) doubts() []document.Block {
-	table := &document.Table{Head: w.head("arm", "req_s", "note")}
+	table := &document.Table{Head: w.head("arm", "req_s", "note"), Remark: true}
 	for i := range w.d.aborted {
 		s := &w.d.aborted[i]
-		table.Rows = append(table.Rows, []string{w.arm(s.Arm), chart.Number.Format(s.RequestRate), Note(s) + "; " + w.say("text.made_again", nil)})
+		table.Rows = append(table.Rows, []string{w.arm(s.Arm), chart.Number.Format(s.RequestRate), w.note(s) + "; " + w.say("text.made_again", nil)})
 	}
 	for i := range w.d.result.Results {
 		s := &w.d.result.Results[i]
-		if note := Note(s); note != "" {
+		if note := w.note(s); note != "" {
 			table.Rows = append(table.Rows, []string{w.arm(s.Arm), chart.Number.Format(s.RequestRate), note})
 		}
 	}
@@ -33,8 +33,9 @@ func (w *writer) doubts() []document.Block {
 		s := &w.d.result.Results[i]
 		for _, f := range s.Failures {
 			if f.Outcome != prober.Aborted {
-				blocks = append(blocks, document.Paragraph(
-					fmt.Sprintf("%s, %g req/s: %d × %s: %s", w.arm(s.Arm), s.RequestRate, f.Count, f.Outcome, f.Example)))
+				blocks = append(blocks, document.Paragraph(w.say("note.failure", values{
+					"arm": s.Arm, "rate": s.RequestRate, "count": f.Count, "outcome": f.Outcome, "example": quote(f.Example),
+				})))
 			}
 		}
 	}
@@ -46,7 +47,7 @@ func (w *writer) figures() []document.Block {
 	if len(w.d.result.Results) == 0 {
 		return nil
 	}
-	return []document.Block{{Table: stepTable(w.d.result)}}
+	return []document.Block{{Table: w.stepTable(w.d.result)}}
 }
 
 // howToRepeat has what is needed for that.
@@ -82,7 +83,7 @@ func (w *writer) howToRepeat() []document.Block {
 	}
 	command := "vllm_prober run --config.file FILE --probe " + w.d.Probe
 	return []document.Block{
-		{Table: table}, document.Paragraph(w.say("text.repeat", values{"command": command})), {Code: w.d.Configuration},
+		{Table: table}, document.Paragraph(w.say("text.repeat", nil)), {Code: command}, {Code: w.d.Configuration},
 	}
 }
 

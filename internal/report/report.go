@@ -45,7 +45,7 @@ func Write(w io.Writer, format Format, r *prober.RunResult) error {
 		write = (*document.Table).WriteMarkdown
 	case Table:
 	}
-	if err := write(stepTable(r), w); err != nil {
+	if err := write(english.stepTable(r), w); err != nil {
 		return err
 	}
 	for _, c := range comparisons(r) {
@@ -76,19 +76,21 @@ func Write(w io.Writer, format Format, r *prober.RunResult) error {
 }
 
 // stepTable has a row for each step.
-func stepTable(r *prober.RunResult) *document.Table {
-	shown := forPeople(r)
-	return &document.Table{Head: headings(shown, func(c column) string { return c.heading }), Rows: rows(r, shown), Remark: true}
+func (s speaker) stepTable(r *prober.RunResult) *document.Table {
+	shown := s.forPeople(r)
+	return &document.Table{
+		Head: headings(shown, func(c column) string { return s.say("column."+c.name, nil) }), Rows: rows(r, shown), Remark: true,
+	}
 }
 
-// column is one column of a table: its heading, with the unit, for people and
-// the name of the same for programs. One without a heading is for programs alone.
+// column is one column of a table, by its name for programs. Its heading for people, with
+// the unit, is in the catalogue; one that has none there is for programs alone.
 type column struct {
-	heading, name string
-	cell          func(*prober.StepResult) string
+	name string
+	cell func(*prober.StepResult) string
 }
 
-func columns() []column {
+func (s speaker) columns() []column {
 	latency := func(get func(*prober.Latencies) float64) func(*prober.StepResult) string {
 		return func(r *prober.StepResult) string {
 			if r.Latencies == nil {
@@ -98,49 +100,47 @@ func columns() []column {
 		}
 	}
 	return []column{
-		{"target", "target", func(r *prober.StepResult) string { return r.Arm.Target }},
-		{"GPUs", "gpus", func(r *prober.StepResult) string { return fmt.Sprint(r.Arm.GPUs) }},
-		{"batch", "batch_size", func(r *prober.StepResult) string { return batchSize(r.Arm) }},
-		{"req/s", "request_rate", func(r *prober.StepResult) string { return fmt.Sprintf("%g", r.RequestRate) }},
-		{"done/s", "throughput", counted("%.2f", func(r *prober.StepResult) float64 { return r.Throughput })},
-		{"good/s", "goodput", counted("%.2f", func(r *prober.StepResult) float64 { return r.Goodput })},
-		{"bench/s", "bench_throughput", counted("%.2f", func(r *prober.StepResult) float64 { return r.BenchThroughput })},
-		{"sat", "saturated", func(r *prober.StepResult) string {
-			if r.Saturated == prober.Undetermined {
-				return "?"
-			}
-			return string(r.Saturated)
-		}},
-		{"good %", "slo_attainment_percent", counted("%.0f", func(r *prober.StepResult) float64 { return r.Attainment * 100 })},
-		{"tok/s", "output_token_throughput", counted("%.0f", func(r *prober.StepResult) float64 { return r.OutputTokenThroughput })},
-		{"TTFT ms", "ttft_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.Mean })},
-		{"TTFT p50", "ttft_p50_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P50 })},
-		{"TTFT p99", "ttft_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P99 })},
-		{"TPOT ms", "tpot_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TPOT.Mean })},
-		{"TPOT p99", "tpot_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TPOT.P99 })},
-		{"E2E ms", "e2e_mean_ms", latency(func(l *prober.Latencies) float64 { return l.E2E.Mean })},
-		{"ok", "measured_ok", func(r *prober.StepResult) string { return fmt.Sprint(r.Outcomes[prober.Window][prober.OK]) }},
-		{"not ok", "measured_not_ok", func(r *prober.StepResult) string { return fmt.Sprint(notOK(r)) }},
-		{"running", "requests_running_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Running })},
-		{"waiting", "requests_waiting_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting })},
-		{"KV %", "kv_cache_usage_max_percent", kvCachePercent},
-		{joulesHeading, "joules_per_output_token", joulesPerToken},
-		{"", "output_tokens_per_joule", gpuFigure("%.3f", 1, func(g *prober.GPUResult) *float64 { return g.OutputTokensPerJoule })},
-		{"", "gpu_power_watts", gpuFigure("%.1f", 1, func(g *prober.GPUResult) *float64 { return g.PowerWatts })},
-		{"", "gpu_utilization_percent", gpuFigure("%.0f", 100, func(g *prober.GPUResult) *float64 { return g.UtilizationRatio })},
-		{"", "gpu_throttled", throttledBy},
-		{"note", "note", Note},
+		{"target", func(r *prober.StepResult) string { return r.Arm.Target }},
+		{"gpus", func(r *prober.StepResult) string { return fmt.Sprint(r.Arm.GPUs) }},
+		{"batch_size", func(r *prober.StepResult) string { return batchSize(r.Arm) }},
+		{"request_rate", func(r *prober.StepResult) string { return fmt.Sprintf("%g", r.RequestRate) }},
+		{"throughput", counted("%.2f", func(r *prober.StepResult) float64 { return r.Throughput })},
+		{"goodput", counted("%.2f", func(r *prober.StepResult) float64 { return r.Goodput })},
+		{"bench_throughput", counted("%.2f", func(r *prober.StepResult) float64 { return r.BenchThroughput })},
+		{"saturated", func(r *prober.StepResult) string { return s.called("saturated", string(r.Saturated)) }},
+		{"slo_attainment_percent", counted("%.0f", func(r *prober.StepResult) float64 { return r.Attainment * 100 })},
+		{"output_token_throughput", counted("%.0f", func(r *prober.StepResult) float64 { return r.OutputTokenThroughput })},
+		{"ttft_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.Mean })},
+		{"ttft_p50_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P50 })},
+		{"ttft_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TTFT.P99 })},
+		{"tpot_mean_ms", latency(func(l *prober.Latencies) float64 { return l.TPOT.Mean })},
+		{"tpot_p99_ms", latency(func(l *prober.Latencies) float64 { return l.TPOT.P99 })},
+		{"e2e_mean_ms", latency(func(l *prober.Latencies) float64 { return l.E2E.Mean })},
+		{"measured_ok", func(r *prober.StepResult) string { return fmt.Sprint(r.Outcomes[prober.Window][prober.OK]) }},
+		{"measured_not_ok", func(r *prober.StepResult) string { return fmt.Sprint(notOK(r)) }},
+		{"requests_running_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Running })},
+		{"requests_waiting_mean", level(func(r *prober.ReplicaResult) *prober.Level { return r.Waiting })},
+		{"kv_cache_usage_max_percent", kvCachePercent},
+		{joulesColumn, joulesPerToken},
+		{"output_tokens_per_joule", gpuFigure("%.3f", 1, func(g *prober.GPUResult) *float64 { return g.OutputTokensPerJoule })},
+		{"gpu_power_watts", gpuFigure("%.1f", 1, func(g *prober.GPUResult) *float64 { return g.PowerWatts })},
+		{"gpu_utilization_percent", gpuFigure("%.0f", 100, func(g *prober.GPUResult) *float64 { return g.UtilizationRatio })},
+		{"gpu_throttled", throttledBy},
+		{"note", s.note},
 	}
 }
 
-// joulesHeading is that of a column that people see where one of the steps has a
-// figure in it: most probers know no GPU.
-const joulesHeading = "J/tok"
+// joulesColumn is one that people see where one of the steps has a figure in it: most
+// probers know no GPU.
+const joulesColumn = "joules_per_output_token"
 
 // forPeople are the columns that people see.
-func forPeople(r *prober.RunResult) []column {
+func (s speaker) forPeople(r *prober.RunResult) []column {
 	metered := slices.ContainsFunc(r.Results, func(s prober.StepResult) bool { return s.GPU != nil && s.GPU.JoulesPerOutputToken != nil })
-	return slices.DeleteFunc(columns(), func(c column) bool { return c.heading == "" || c.heading == joulesHeading && !metered })
+	return slices.DeleteFunc(s.columns(), func(c column) bool {
+		_, headed := catalogue["column."+c.name]
+		return !headed || c.name == joulesColumn && !metered
+	})
 }
 
 func milliseconds(seconds float64) string { return fmt.Sprintf("%.1f", seconds*1000) }
@@ -153,37 +153,6 @@ func notOK(r *prober.StepResult) int {
 		}
 	}
 	return n
-}
-
-// Note says in words what a reader of a step's figures has to know.
-func Note(r *prober.StepResult) string {
-	var notes []string
-	for _, b := range r.Broken {
-		switch b.Promise {
-		case prober.PromiseGuard, prober.PromiseNoRestart:
-			notes = append(notes, "withheld: "+b.Detail)
-		default:
-			notes = append(notes, fmt.Sprintf("withheld, promise %s broken: %s", b.Promise, b.Detail))
-		}
-	}
-	if r.Unfinished > 0 {
-		notes = append(notes, fmt.Sprintf("%d unfinished at the drain limit: the latencies are of the faster ones", r.Unfinished))
-	}
-	var failures []string
-	for _, f := range r.Failures {
-		if f.Outcome != prober.Aborted {
-			failures = append(failures, fmt.Sprintf("%d × %s", f.Count, f.Outcome))
-		}
-	}
-	if len(failures) > 0 {
-		notes = append(notes, "of all phases "+strings.Join(failures, ", "))
-	}
-	notes = append(notes, replicaNotes(r)...)
-	notes = append(notes, gpuNotes(r)...)
-	if r.CachedTokens > 0 {
-		notes = append(notes, fmt.Sprintf("%d prompt tokens came from the prefix cache", r.CachedTokens))
-	}
-	return strings.Join(notes, "; ")
 }
 
 // Count is a number with its noun: 1 step, 2 steps.
@@ -260,10 +229,10 @@ func writeFoot(w io.Writer, r *prober.RunResult) error {
 
 func writeCSV(w io.Writer, r *prober.RunResult) error {
 	c := csv.NewWriter(w)
-	if err := c.Write(headings(columns(), func(c column) string { return c.name })); err != nil {
+	if err := c.Write(headings(english.columns(), func(c column) string { return c.name })); err != nil {
 		return err
 	}
-	for _, row := range rows(r, columns()) {
+	for _, row := range rows(r, english.columns()) {
 		for i := range row {
 			if row[i] == "–" {
 				row[i] = "" // withheld is a missing value to a program

@@ -68,12 +68,11 @@ func sameButArms(a, b values) bool {
 	a, b = maps.Clone(a), maps.Clone(b)
 	delete(a, "arms")
 	delete(b, "arms")
-	plain := speaker{language: English}
 	if len(a) != len(b) {
 		return false
 	}
 	for key := range a {
-		if plain.show(a[key]) != plain.show(b[key]) {
+		if english.show(a[key]) != english.show(b[key]) {
 			return false
 		}
 	}
@@ -97,7 +96,7 @@ func ranToEnd(d *reading) []finding {
 		made, planned := progress(d.result)
 		return []finding{{"run.under_way", values{"made": made, "planned": planned}, `outcome: ""`}}
 	}
-	return []finding{{"run.incomplete", values{"reason": Ending(d.result)}, fmt.Sprintf("outcome: %q", d.Outcome)}}
+	return []finding{{"run.incomplete", values{"reason": ending{d.Outcome, d.Err}}, fmt.Sprintf("outcome: %q", d.Outcome)}}
 }
 
 // validity says how many steps are withheld, and why.
@@ -120,10 +119,10 @@ func validity(d *reading) []finding {
 	if steps == 0 {
 		return nil
 	}
-	var reasons []string
+	var reasons []tally
 	for _, p := range prober.Promises() {
 		if n := broken[p]; n > 0 {
-			reasons = append(reasons, fmt.Sprintf("%s × %d", p, n))
+			reasons = append(reasons, tally{p, n})
 		}
 	}
 	v := values{"steps": steps, "withheld": withheld, "reasons": reasons}

@@ -75,7 +75,11 @@ func (d *reading) armInForce(arm prober.Arm) []finding {
 	}, points)
 	switch d.verdict(arm) {
 	case prober.NotInForce:
-		most, exceeded := mostRunning(points)
+		var steps []*prober.StepResult
+		for _, p := range points {
+			steps = append(steps, p.steps...)
+		}
+		most, exceeded := mostRunning(steps)
 		v["ran"] = most
 		rule := "batch.other_limit"
 		if exceeded {
@@ -102,7 +106,7 @@ func (d *reading) armInForce(arm prober.Arm) []finding {
 func (d *reading) byLaw(arm prober.Arm) []finding {
 	for _, f := range compare.Findings(d.side(arm).Steps) {
 		if f.Kind == compare.NotInForce || f.Kind == compare.Impossible {
-			v := values{"arms": []prober.Arm{arm}, "detail": f.Text}
+			v := values{"arms": []prober.Arm{arm}, "detail": f}
 			return []finding{{"batch.law", v, fmt.Sprintf("finding: %s at %g", f.Kind, f.RequestRate)}}
 		}
 	}
@@ -112,17 +116,15 @@ func (d *reading) byLaw(arm prober.Arm) []finding {
 // mostRunning is the most requests that ran on a replica where the batch size is not in
 // force, and whether one ran more than that allows. A record that does not tell how many
 // those are is of a release that took one engine for granted.
-func mostRunning(points []point) (most float64, exceeded bool) {
-	for _, p := range points {
-		for _, s := range p.steps {
-			for i := range s.Replicas {
-				r := &s.Replicas[i]
-				if r.Running == nil || r.InForce.Verdict != prober.NotInForce {
-					continue
-				}
-				most = max(most, r.Running.Max)
-				exceeded = exceeded || r.Running.Max > float64(cmp.Or(r.InForce.Allowed, s.Arm.BatchSize))
+func mostRunning(steps []*prober.StepResult) (most float64, exceeded bool) {
+	for _, s := range steps {
+		for i := range s.Replicas {
+			r := &s.Replicas[i]
+			if r.Running == nil || r.InForce.Verdict != prober.NotInForce {
+				continue
 			}
+			most = max(most, r.Running.Max)
+			exceeded = exceeded || r.Running.Max > float64(cmp.Or(r.InForce.Allowed, s.Arm.BatchSize))
 		}
 	}
 	return most, exceeded

@@ -47,18 +47,18 @@ func failures(d *reading) (found []finding) {
 				}
 			}
 		}
-		var each []string
+		var each []tally
 		for _, outcome := range prober.Outcomes() {
 			if n := outcomes[outcome]; n > 0 && outcome != prober.OK && outcome != prober.Aborted {
 				failed += n
-				each = append(each, fmt.Sprintf("%s × %d", outcome, n))
+				each = append(each, tally{outcome, n})
 			}
 		}
 		if failed > 0 {
 			found = append(found, finding{
 				"failures.some",
-				values{"arms": []prober.Arm{arm}, "failed": failed, "measured": measured, "outcomes": strings.Join(each, ", ")},
-				"outcomes of the windows: " + strings.Join(each, ", "),
+				values{"arms": []prober.Arm{arm}, "failed": failed, "measured": measured, "outcomes": each},
+				"outcomes of the windows: " + strings.Join(texts(english, each), ", "),
 			})
 		}
 	}

@@ -140,25 +140,19 @@ func recommended(p contrast, cells []compare.Cell) []finding {
 	return []finding{{rule, v, fmt.Sprintf("needed_repeats: %d", repeats)}}
 }
 
-// reasons are those of all cells that are undetermined, with how many have each where
-// there are several.
-func reasons(cells []compare.Cell) string {
-	var all []string
-	count := map[string]int{}
+// reasons are those of all cells that are undetermined.
+func reasons(cells []compare.Cell) (all cellReasons) {
 	for i := range cells {
-		if c := &cells[i]; c.Word == stats.Undetermined {
-			if count[c.Reason] == 0 {
-				all = append(all, c.Reason)
-			}
-			count[c.Reason]++
+		if cells[i].Word != stats.Undetermined {
+			continue
 		}
-	}
-	if len(all) > 1 {
-		for i, reason := range all {
-			all[i] = fmt.Sprintf("%s (%d)", reason, count[reason])
+		at := slices.IndexFunc(all, func(t tally) bool { return t.of == cells[i].Reason })
+		if at < 0 {
+			at, all = len(all), append(all, tally{of: cells[i].Reason})
 		}
+		all[at].n++
 	}
-	return strings.Join(all, "; ")
+	return all
 }
 
 // isMean says whether a metric is one of those that tables of means have.
@@ -189,11 +183,11 @@ func experiment(d *reading) []finding {
 	case c == nil:
 		return nil
 	case c.Err != "" || len(c.Arms) == 0:
-		reason := c.Err
-		if reason == "" {
-			reason = Ending(d.result)
+		v := values{"reason": quote(c.Err)}
+		if c.Err == "" {
+			v["reason"] = ending{d.Outcome, d.Err}
 		}
-		return []finding{{"experiment.failed", values{"reason": reason}, "comparison error: " + c.Err}}
+		return []finding{{"experiment.failed", v, "comparison error: " + c.Err}}
 	case c.Best == nil && tooFew(c):
 		return []finding{{"experiment.few", values{"rate": c.RequestRate}, "best: none; to_base: none"}}
 	case c.Best == nil:

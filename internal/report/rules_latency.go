@@ -90,7 +90,7 @@ func warmUp(d *reading) (found []finding) {
 	}
 	for _, f := range compare.Findings(steps) {
 		if f.Kind == compare.WarmUp {
-			v := values{"arms": []prober.Arm{f.Arm}, "rate": f.RequestRate, "detail": f.Text}
+			v := values{"arms": []prober.Arm{f.Arm}, "rate": f.RequestRate, "detail": f}
 			found = append(found, finding{"steady.warm_up", v, fmt.Sprintf("finding: %s at %g", f.Kind, f.RequestRate)})
 		}
 	}

@@ -96,7 +96,7 @@ func capacity(d *reading) (found []finding) {
 			if a.Capacity != nil {
 				rule = "search.cut"
 			}
-			found = append(found, finding{rule, values{"arms": []prober.Arm{a.Arm}, "reason": a.Err}, "search error: " + a.Err})
+			found = append(found, finding{rule, values{"arms": []prober.Arm{a.Arm}, "reason": quote(a.Err)}, "search error: " + a.Err})
 		}
 	}
 	return found

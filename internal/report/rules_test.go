@@ -1,11 +1,8 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -432,7 +429,7 @@ func TestSentences(t *testing.T) {
 		},
 		{ // the first four of 32 parts of a minute take 1.5 times as long
 			"steady.warm_up", recorded(warming()...),
-			"a, 10 requests a second: the windows began too early, for the warm-up at 10 req/s really ended 7.5 s into the windows: until then TTFT was 50.0% more than later; a longer ladder.warmup leaves that out.",
+			"a, 10 requests a second: the windows began too early, for the warm-up at 10 req/s really ended 7.5 s into the windows: until then TTFT was 50% more than later; a longer ladder.warmup leaves that out.",
 			"finding: warm_up at 10",
 		},
 		{
@@ -449,7 +446,7 @@ func TestSentences(t *testing.T) {
 			"failures.some", recorded(made(single, 10, no, func(s *prober.StepResult) {
 				s.Outcomes[prober.Window] = map[prober.Outcome]int{prober.OK: 595, prober.HTTP503: 3, prober.Truncated: 1, prober.Aborted: 1}
 			})),
-			"4 of 600 measured requests of a were not answered well (http_503 × 3, truncated × 1); no latency counts them.",
+			"4 of 600 measured requests of a were not answered well (http_503 × 3 and truncated × 1); no latency counts them.",
 			"outcomes of the windows: http_503 × 3, truncated × 1",
 		},
 		{
@@ -477,7 +474,10 @@ func TestSentences(t *testing.T) {
 			"GPUs of a were throttled at 10 requests a second (sw_power_cap): these steps measure the cooling and the power limit as well.", "throttled_seconds: sw_power_cap",
 		},
 	} {
-		t.Run(c.rule, func(t *testing.T) { tells(t, read(c.record), c.rule, c.text, c.evidence) })
+		t.Run(c.rule, func(t *testing.T) {
+			tells(t, read(c.record), c.rule, c.text, c.evidence)
+			checkKorean(t, Of([]*results.Record{c.record}, Korean))
+		})
 	}
 	for _, c := range sinceSearches() {
 		t.Run(c.rule, func(t *testing.T) { tells(t, c.found, c.rule, c.text, c.evidence) })
@@ -553,51 +553,6 @@ func TestAStepThatWasMadeAgain(t *testing.T) {
 	again.Repeated = true
 	if d := read(recorded(first, again)); len(d.result.Results) != 1 || !d.result.Results[0].Valid() {
 		t.Errorf("%+v", d.result.Results)
-	}
-}
-
-// All texts are there in both languages, speak of the same values, and are used.
-func TestCatalogue(t *testing.T) {
-	var source []byte
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		if file != "catalogue.go" && !strings.HasSuffix(file, "_test.go") {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			source = append(source, text...)
-		}
-	}
-	for key, m := range catalogue {
-		if m.en == "" || m.ko == "" {
-			t.Errorf("%s: %+v", key, m)
-		}
-		en, ko := inBraces.FindAllString(m.en, -1), inBraces.FindAllString(m.ko, -1)
-		slices.Sort(en)
-		slices.Sort(ko)
-		if !slices.Equal(slices.Compact(en), slices.Compact(ko)) {
-			t.Errorf("%s: of %v in English, of %v in Korean", key, en, ko)
-		}
-		area, name, _ := strings.Cut(key, ".")
-		used := bytes.Contains(source, fmt.Appendf(nil, "%q", key)) || area == "head" && bytes.Contains(source, fmt.Appendf(nil, "%q", name)) ||
-			slices.Contains([]string{"word", "metric", "verdict", "method"}, area)
-		if !used {
-			t.Errorf("nothing uses %s", key)
-		}
-	}
-	for _, v := range stats.Words() {
-		if _, known := catalogue["word."+string(v)]; !known && v != stats.NoDifference {
-			t.Errorf("no word for %s", v)
-		}
-	}
-	for _, v := range prober.InForceVerdicts() {
-		if _, known := catalogue["verdict."+string(v)]; !known {
-			t.Errorf("no words for %s", v)
-		}
 	}
 }
 

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -38,12 +39,16 @@ func gpusAt(place prober.Place, targets []config.Target, poller *gpu.Poller) (uu
 	if t < 0 {
 		return nil, fmt.Errorf("there is no target %q", place.Target)
 	}
-	snapshot, _ := poller.Fresh()
+	snapshot, fresh := poller.Fresh()
 	machine := On(snapshot)
 	for _, replica := range place.Replicas {
 		of := machine.GPUs(targets[t], replica.String())
-		if len(of) == 0 {
-			return nil, fmt.Errorf("it is not known which GPUs serve %s: name them in gpu_uuids of target %q", replica, place.Target)
+		switch {
+		case len(of) == 0 && !fresh:
+			return nil, errors.New("this machine's GPUs cannot be read")
+		case len(of) == 0:
+			return nil, fmt.Errorf("it is not known which GPUs serve %s: name them in gpu_uuids of target %q, if they are this machine's",
+				replica, place.Target)
 		}
 		uuids = append(uuids, of...)
 	}

@@ -101,6 +101,10 @@ func TestReaderOfUnknownGPUs(t *testing.T) {
 			}
 		})
 	}
+	unread := gpu.NewPoller(&driver{}, time.Minute, slog.New(slog.DiscardHandler))
+	if _, err := Reader(unread, targets)(t.Context(), placeOf(t, "t", "http://b/")); err == nil || err.Error() != "this machine's GPUs cannot be read" {
+		t.Errorf("on a machine without GPUs: %v", err)
+	}
 	reading(t, &driver{err: errors.New("lost")}, targets, placeOf(t, "t", "http://a/"), func(got []prober.GPUReading, err error) {
 		if got != nil || err == nil {
 			t.Errorf("%+v, %v", got, err)

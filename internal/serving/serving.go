@@ -10,21 +10,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/gpu"
 )
 
 // Machine is this machine at a moment: its GPUs, who computes on them, and its
-// addresses.
+// addresses, which the system is asked for once they are needed: the prober comes
+// here twice a second, and mostly needs none.
 type Machine struct {
 	gpus  []gpu.GPU
-	local []netip.Addr
+	local func() []netip.Addr
 }
 
 // On is this machine at a snapshot; without one, nothing is known of its GPUs.
 func On(s *gpu.Snapshot) Machine {
-	m := Machine{local: localAddresses()}
+	m := Machine{local: sync.OnceValue(localAddresses)}
 	if s != nil {
 		m.gpus = s.GPUs
 	}
@@ -39,7 +41,10 @@ func (m Machine) GPUs(t config.Target, replica string) (uuids []string) {
 	if i >= 0 && i < len(t.GPUUUIDs) && len(t.GPUUUIDs[i]) > 0 {
 		return t.GPUUUIDs[i]
 	}
-	at := addressesOf(replica, m.local)
+	if !slices.ContainsFunc(m.gpus, func(g gpu.GPU) bool { return len(g.Processes) > 0 }) {
+		return nil
+	}
+	at := addressesOf(replica, m.local())
 	for _, g := range m.gpus {
 		if slices.ContainsFunc(g.Processes, func(p gpu.Process) bool { return listensAt(p.Listens, at) }) {
 			uuids = append(uuids, g.UUID)

@@ -3,6 +3,7 @@ package serving
 import (
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 
 	"vllm_prober/internal/config"
@@ -49,6 +50,36 @@ func TestGPUs(t *testing.T) {
 	} {
 		if got := On(tt.on).GPUs(tt.target, tt.replica); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Where the configuration or the GPUs suffice for the answer, the system is not asked
+// for this machine's addresses; else it is, once.
+func TestAddressesAreAskedForWhereTheyAreNeeded(t *testing.T) {
+	listed := config.Target{Replicas: []string{"http://127.0.0.1:8001"}, GPUUUIDs: [][]string{{"GPU-x"}}}
+	busy := []gpu.GPU{{UUID: "GPU-0", Processes: process("127.0.0.1:8001")}}
+	for _, tt := range []struct {
+		name   string
+		target config.Target
+		gpus   []gpu.GPU
+		asked  int
+	}{
+		{"configured", listed, busy, 0},
+		{"no GPU", config.Target{}, nil, 0},
+		{"idle GPUs", config.Target{}, []gpu.GPU{{UUID: "GPU-0"}}, 0},
+		{"to be found", config.Target{}, busy, 1},
+	} {
+		asked := 0
+		m := Machine{gpus: tt.gpus, local: sync.OnceValue(func() []netip.Addr {
+			asked++
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+		})}
+		for range 3 {
+			m.GPUs(tt.target, "http://127.0.0.1:8001")
+		}
+		if asked != tt.asked {
+			t.Errorf("%s: asked %d times, want %d", tt.name, asked, tt.asked)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"vllm_prober/internal/compare"
+	"vllm_prober/internal/report"
 	"vllm_prober/prober"
 )
 
@@ -43,5 +44,5 @@ func (a *api) answerCompare(q *http.Request) (any, error) {
 		err := fmt.Errorf("runs %s and %s have no arm in common with a valid step of both", base.ID, other.ID)
 		return nil, &failure{http.StatusBadRequest, badData, err}
 	}
-	return map[string]any{"tables": tables}, nil
+	return map[string]any{"tables": report.InWords(tables)}, nil
 }

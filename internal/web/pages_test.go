@@ -266,8 +266,47 @@ func TestDownloads(t *testing.T) {
 			}
 		}
 	}
-	for _, wrong := range []string{path + "exe", "/runs/x/result.json"} {
+	for _, wrong := range []string{path + "exe", "/runs/x/result.json", "/runs/x/report.md?lang=ko"} {
 		s.body(t, wrong, http.StatusNotFound)
+	}
+}
+
+// The report of a run can be had in each form and language, and the page has links to it.
+func TestReports(t *testing.T) {
+	s := newSite(t, true)
+	result := s.makes(t, noon)
+	path := "/runs/" + result.ID
+	page := s.body(t, path, http.StatusOK)
+	for file, want := range map[string]struct{ kind, saved, begins, holds string }{
+		"report.html":         {"text/html; charset=utf-8", "report-en.html", "<!DOCTYPE html>\n<html lang=\"en\">", "Can it be believed?"},
+		"report.html?lang=ko": {"text/html; charset=utf-8", "report-ko.html", "<!DOCTYPE html>\n<html lang=\"ko\">", "측정의 신뢰성"},
+		"report.md":           {"text/markdown; charset=utf-8", "report-en.md", "# vLLM performance: probe ladder", "Can it be believed?"},
+		"report.md?lang=ko":   {"text/markdown; charset=utf-8", "report-ko.md", "# vLLM 성능 보고서: 프로브 ladder", "측정의 신뢰성"},
+	} {
+		w := s.get(path + "/" + file)
+		h, text := w.Header(), w.Body.String()
+		if w.Code != http.StatusOK || h.Get("Content-Type") != want.kind ||
+			h.Get("Content-Disposition") != `attachment; filename="ladder-`+result.ID+"-"+want.saved+`"` {
+			t.Errorf("%s: status %d, %v", file, w.Code, h)
+		}
+		if !strings.HasPrefix(text, want.begins) || !strings.Contains(text, want.holds) {
+			t.Errorf("%s begins with %.60q or lacks %s", file, text, want.holds)
+		}
+		if !strings.Contains(page, `href="`+result.ID+"/"+file+`"`) {
+			t.Errorf("the page has no link to %s", file)
+		}
+	}
+	if en, also := s.get(path+"/report.md").Body.String(), s.get(path+"/report.md?lang=en").Body.String(); en != also {
+		t.Error("English is not the language where none is asked for")
+	}
+	for wrong, why := range map[string]string{
+		"report.html?lang=kr": "parameter &#34;lang&#34;: &#34;kr&#34;; allowed: en, ko",
+		"report.md?lang=":     "parameter &#34;lang&#34;: &#34;&#34;; allowed: en, ko",
+		"result.csv?lang=ko":  "parameter &#34;lang&#34;: result.csv has no language: leave it out",
+	} {
+		if page := s.body(t, path+"/"+wrong, http.StatusBadRequest); !strings.Contains(page, why) {
+			t.Errorf("%s does not say %s:\n%s", wrong, why, page)
+		}
 	}
 }
 

@@ -1,12 +1,9 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/http"
-	"path"
 	"time"
 
 	"vllm_prober/internal/live"
@@ -109,50 +106,3 @@ func (p *pages) view(id string) (*runView, error) {
 
 // liveOf is where the live part of a probe is, from a page one level down.
 func liveOf(probe string) string { return "../now?depth=1&probe=" + probe }
-
-// The files that a run can be downloaded as.
-const (
-	fileJSON     = "result.json"
-	fileCSV      = "result.csv"
-	fileMarkdown = "result.md"
-	fileReport   = "report.html"
-)
-
-// download gives a run in the forms of `vllm_prober runs show --output`, and its report.
-func (p *pages) download(w http.ResponseWriter, q *http.Request) error {
-	name := q.PathValue("file")
-	kinds := map[string]string{
-		fileJSON: "application/json", fileCSV: "text/csv; charset=utf-8", fileMarkdown: "text/markdown; charset=utf-8",
-		fileReport: "text/html; charset=utf-8",
-	}
-	if kinds[name] == "" {
-		return errNoPage
-	}
-	record, err := p.runs.run(q.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	switch name {
-	case fileJSON:
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		err = e.Encode(record)
-	case fileCSV:
-		err = report.Write(&b, report.CSV, record.Result())
-	case fileMarkdown:
-		err = report.Write(&b, report.Markdown, record.Result())
-	case fileReport:
-		var text []byte
-		text, err = report.Of([]*results.Record{record}, report.English).HTML()
-		b.Write(text)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s of run %s: %w", name, record.ID, err)
-	}
-	w.Header().Set("Content-Type", kinds[name])
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", record.Probe+"-"+record.ID+path.Ext(name)))
-	_, _ = w.Write(b.Bytes()) // the client may be gone
-	return nil
-}
