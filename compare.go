@@ -155,19 +155,38 @@ func isFile(name string) bool {
 
 // readFiles reads the files of another tool that an argument names: one side.
 func readFiles(argument string) (compared, error) {
-	all := compare.Side{Name: argument}
+	var files []compare.File
 	for name := range strings.SplitSeq(argument, ",") {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return compared{}, err
 		}
-		side, err := compare.Read(name, text)
-		if err != nil {
-			return compared{}, err
-		}
-		all.Steps, all.Findings = append(all.Steps, side.Steps...), append(all.Findings, side.Findings...)
+		files = append(files, compare.File{Name: name, Text: text})
 	}
-	return compared{sides: []compare.Side{all}}, nil
+	side, err := compare.Read(argument, files...)
+	if err != nil {
+		return compared{}, err
+	}
+	side.Name += declared(side.Arm())
+	return compared{sides: []compare.Side{side}}, nil
+}
+
+// declared is what files say of the arm that they are of; empty where they say nothing.
+func declared(arm prober.Arm) string {
+	var all []string
+	if arm.BatchSize > 0 {
+		all = append(all, fmt.Sprintf("batch size %d", arm.BatchSize))
+	}
+	if arm.Replicas > 0 {
+		all = append(all, report.Count(arm.Replicas, "replica"))
+	}
+	if arm.GPUs > 0 {
+		all = append(all, report.Count(arm.GPUs, "GPU"))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(all, ", ") + ")"
 }
 
 // former are the runs before the oldest of a side, of its definition.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +186,57 @@ func TestCompareFiles(t *testing.T) {
 	p := start(t, "compare", fast)
 	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), "has no runs before it") {
 		t.Errorf("status %d: %s", status, p.stderr.String())
+	}
+}
+
+// fieldReport are lines of the report that this project grew from, as files that vllm
+// bench serve would have written of them: throughput per second, TTFT and TPOT in
+// milliseconds, by request rate.
+func fieldReport(t *testing.T, name, metadata string, lines map[int][3]float64) (files string) {
+	var all []string
+	for _, rate := range slices.Sorted(maps.Keys(lines)) {
+		l := lines[rate]
+		text := fmt.Sprintf(`{%s, "request_rate": %d.0, "burstiness": 1.0, "request_throughput": %g, "mean_ttft_ms": %g`, metadata, rate, l[0], l[1])
+		if l[2] > 0 {
+			text += fmt.Sprintf(`, "mean_tpot_ms": %g`, l[2])
+		}
+		all = append(all, write(t, fmt.Sprintf("%s-%d.json", name, rate), text+"}"))
+	}
+	return strings.Join(all, ",")
+}
+
+// Files that tell of their batch size and GPUs make one arm of a sweep, and what its figures
+// say together is found: the report's batch size of 16 cannot have been in force.
+func TestCompareTheFieldReport(t *testing.T) {
+	one := fieldReport(t, "one", `"batch_size": "16", "gpus": "1"`, map[int][3]float64{10: {9.2, 90, 38.8}, 20: {13.6, 6714, 69.8}})
+	four := map[int][3]float64{
+		10: {9.23, 65.12, 28.7}, 20: {16.60, 83.38}, 30: {22.63, 90.09}, 40: {27.46, 97.59}, 50: {31.21, 105.22}, 60: {34.03, 120.67, 47.5},
+	}
+	four16 := fieldReport(t, "four16", `"batch_size": "16", "gpus": "4"`, four)
+	out := text(t, "compare", one, four16)
+	for _, want := range []string{
+		one + " (batch size 16, 1 GPU) as base, and " + four16 + " (batch size 16, 4 GPUs);",
+		one + ", 1 GPU: batch size 16 cannot have been in force: with 16 slots and 9.2 requests a second at 10 req/s, " +
+			"a request took 1.74 s at most, which is 43 tokens; then the drain makes it a run of about 152 requests, " +
+			"which at 20 req/s lasts 11.2 s, with a mean wait of 1.79 s at most, and 6.71 s were reported",
+		four16 + ", 4 GPUs: the throughput counts the time in which the last requests drained: what it lacks grew 1.52-fold from 10 to 60 req/s",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	// Nothing contradicts a batch size of 50, and without one there is nothing to contradict.
+	for _, metadata := range []string{`"batch_size": "50", "gpus": "1"`, `"gpus": "1"`} {
+		other := fieldReport(t, "other", metadata, map[int][3]float64{10: {9.2, 90, 38.8}, 20: {13.6, 6714, 69.8}})
+		if out := text(t, "compare", other, four16); strings.Contains(out, "cannot have been in force") {
+			t.Errorf("with %s:\n%s", metadata, out)
+		}
+	}
+	// The same file is the same run, by whatever side.
+	first, _, _ := strings.Cut(four16, ",")
+	p := start(t, "compare", four16, first)
+	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), first+" stands on both sides") {
+		t.Errorf("a file on both sides: status %d: %s", status, p.stderr.String())
 	}
 }
 

@@ -38,7 +38,8 @@ func OfAnswer(run *prober.RunResult, a *prober.Answer) (Step, bool) {
 	}
 	switch r := a.SLORate; {
 	case r != nil && r.Lower > 0:
-		s.Figures[SLORate] = Figure{Value: r.Value, Less: math.Log(r.Value / r.Lower), More: math.Log(r.Upper / r.Value), Why: Reason{Code: OneSearch}}
+		less, more := math.Log(r.Value/r.Lower), math.Log(r.Upper/r.Value)
+		s.Figures[SLORate] = Figure{Value: r.Value, Less: less, More: more, Why: Reason{Code: OneSearch}}
 	case lacking != (Reason{}):
 		s.Figures[SLORate] = Figure{Flaw: lacking}
 	}

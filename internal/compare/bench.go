@@ -1,17 +1,15 @@
 package compare
 
-import (
-	"encoding/json"
+import "encoding/json"
 
-	"vllm_prober/internal/stats"
-	"vllm_prober/prober"
-)
-
-// bench is what vllm bench serve saves of a run, as far as it is needed here; the lists
-// have one entry for each request, in the order of their sending, and only with
-// --save-detailed.
+// bench is what vllm bench serve saves of a run, as far as it is needed here. The lists
+// have one entry for each request, in the order of their sending; without
+// --save-detailed there are but the latencies.
 type bench struct {
+	declared
+
 	RequestRate json.RawMessage `json:"request_rate"` // a number, or "inf"
+	Burstiness  *float64        `json:"burstiness"`   // nil where it is infinite, and arrivals are constant
 	Concurrency *int            `json:"max_concurrency"`
 	Throughput  *float64        `json:"request_throughput"`
 	Goodput     *float64        `json:"request_goodput"`
@@ -25,21 +23,23 @@ type bench struct {
 	MeanE2E     *float64        `json:"mean_e2el_ms"`
 	P99E2E      *float64        `json:"p99_e2el_ms"`
 
+	Latencies  []float64   `json:"latencies"`   // from the sending to the last token, in seconds; 0 of what failed
+	StartTimes []float64   `json:"start_times"` // in seconds of a clock of its own
 	TTFTs      []float64   `json:"ttfts"`
 	ITLs       [][]float64 `json:"itls"`
 	OutputLens []int       `json:"output_lens"`
 	Errors     []string    `json:"errors"`
 }
 
-// readBench reads one run of vllm bench serve.
-func readBench(name string, text []byte) (Side, error) {
+// readBench reads one run of vllm bench serve, of the file of that name.
+func readBench(name string, text []byte) (foreign, error) {
 	var b bench
 	if err := json.Unmarshal(text, &b); err != nil {
-		return Side{}, err
+		return foreign{}, err
 	}
-	s := Step{Run: name, Arm: prober.Arm{Target: name}, Figures: Figures{}, WithDrain: true}
+	s := Step{Figures: Figures{}, WithDrain: true}
 	if json.Unmarshal(b.RequestRate, &s.RequestRate) != nil || !isFigure(s.RequestRate) {
-		return Side{}, errNoRate
+		return foreign{}, errNoRate
 	}
 	s.Figures.put(Throughput, b.Throughput, 1)
 	s.Figures.put(Goodput, b.Goodput, 1)
@@ -50,46 +50,46 @@ func readBench(name string, text []byte) (Side, error) {
 	} {
 		s.Figures.put(metric, value, milli)
 	}
-	b.detail(s.Figures)
-	side := Side{Name: name, Steps: []Step{s}, Findings: []Finding{{Kind: Foreign, Detail: OtherTool{VLLMBench}}}}
+	requests := b.requests()
+	s.Figures.detail(requests)
+	s.holdsRate(requests, b.Burstiness == nil)
+	run := foreign{steps: []Step{s}, declared: b.declared, findings: []Finding{{Kind: Foreign, Detail: OtherTool{VLLMBench}}}}
 	if b.Concurrency != nil && *b.Concurrency > 0 {
-		side.Findings = append(side.Findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: InFlightLimit{name, *b.Concurrency}})
+		run.findings = append(run.findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: InFlightLimit{name, *b.Concurrency}})
 	}
 	if b.Failed > 0 {
-		side.Findings = append(side.Findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: FailedRequests{name, b.Failed}})
+		run.findings = append(run.findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: FailedRequests{name, b.Failed}})
 	}
-	return side, nil
+	return run, nil
 }
 
-// detail adds what the single requests tell of chance, where they were saved.
-func (b *bench) detail(figures Figures) {
-	var ttft, tpot, e2e []stats.Sample
-	for i, x := range b.TTFTs {
-		if !isFigure(x) || i < len(b.Errors) && b.Errors[i] != "" {
+// requests are the single ones, as far as the file tells of each.
+func (b *bench) requests() []request {
+	all := make([]request, max(len(b.Latencies), len(b.TTFTs)))
+	for i := range all {
+		r := &all[i]
+		r.sent = at(b.StartTimes, i)
+		if at(b.Errors, i) != "" {
 			continue
 		}
-		at := float64(i) / float64(len(b.TTFTs))
-		ttft = append(ttft, stats.Sample{At: at, Value: x})
-		if i >= len(b.ITLs) || i >= len(b.OutputLens) {
-			continue
+		r.ttft, r.e2e = at(b.TTFTs, i), at(b.Latencies, i)
+		if len(b.Latencies) == 0 && i < len(b.ITLs) { // of a release that did not save them
+			r.e2e = r.ttft
+			for _, gap := range b.ITLs[i] {
+				r.e2e += gap
+			}
 		}
-		rest := 0.0
-		for _, gap := range b.ITLs[i] {
-			rest += gap
-		}
-		if !isFigure(rest) {
-			continue
-		}
-		e2e = append(e2e, stats.Sample{At: at, Value: x + rest})
-		if n := b.OutputLens[i]; n > 1 {
-			tpot = append(tpot, stats.Sample{At: at, Value: rest / float64(n-1)})
+		if n := at(b.OutputLens, i); n > 1 && r.ttft > 0 {
+			r.tpot = (r.e2e - r.ttft) / float64(n-1)
 		}
 	}
-	for metric, samples := range map[Metric][]stats.Sample{
-		TTFTMean: ttft, TTFTP50: ttft, TTFTP99: ttft, TPOTMean: tpot, TPOTP99: tpot, E2EMean: e2e, E2EP99: e2e,
-	} {
-		if f, has := figures[metric]; has && len(samples) > 0 {
-			figures[metric] = known(f, latencies[metric], stats.BatchesOf(samples))
-		}
+	return all
+}
+
+// at is an element of a list, or nothing of a list that is too short.
+func at[T any](list []T, i int) (element T) {
+	if i < len(list) {
+		element = list[i]
 	}
+	return element
 }

@@ -49,8 +49,8 @@ type Cell struct {
 	// RequestRate is in requests per second; 0 of what searches have found.
 	RequestRate float64 `json:"request_rate,omitempty"`
 	Metric      Metric  `json:"metric"`
-	// Base and Other are the sides' figures, the geometric means of their steps; 0
-	// where a side has none.
+	// Base and Other are the sides' figures, the geometric means of their steps, or of
+	// those of them that are compared in pairs; 0 where a side has none.
 	Base  float64 `json:"base"`
 	Other float64 `json:"other"`
 	// BaseSteps and OtherSteps are how many valid steps they are from, or how many
@@ -213,6 +213,10 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	}
 	change = change.NoFinerThan(grain(b, less)+grain(a, more), grain(b, more)+grain(a, less))
 	c.change, c.Method = change, change.Method
+	if c.Method == stats.Pairs { // steps without a partner have no part in the change
+		x, y := pairsOf(a, b, stepsA, stepsB)
+		c.Base, c.Other, c.BaseSteps, c.OtherSteps = geometric(x), geometric(y), len(x), len(y)
+	}
 	ratio := change.Ratio(Confidence)
 	c.Change, c.Interval = ratio.Value-1, &Interval{ratio.Lower - 1, ratio.Upper - 1}
 	return c, true
@@ -310,16 +314,18 @@ func values(figures []Figure) (all []float64) {
 }
 
 // typical is the geometric mean, 0 of none.
-func typical(figures []Figure) float64 {
+func typical(figures []Figure) float64 { return geometric(values(figures)) }
+
+func geometric(figures []float64) float64 {
 	if len(figures) == 0 {
 		return 0
 	}
 	if len(figures) == 1 {
-		return figures[0].Value
+		return figures[0]
 	}
 	sum := 0.0
-	for _, f := range figures {
-		sum += math.Log(f.Value)
+	for _, x := range figures {
+		sum += math.Log(x)
 	}
 	return math.Exp(sum / float64(len(figures)))
 }

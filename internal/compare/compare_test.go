@@ -74,6 +74,15 @@ func TestArmsOfARunAreComparedInPairs(t *testing.T) {
 	// By hand: the mean of the logarithms is ln 1.1 + ln(1.004)/2.
 	near(t, "the change", c.Change, 1.1*math.Sqrt(1.004)-1, 1e-9)
 
+	// A step that has no partner has no part in it, and none in the figures beside it.
+	a, b = sides(base, append(slices.Clone(other), made("r", large, 10, 77, 5, 300)))
+	alone := cell(t, Between(a, b, Effect), 10, TTFTMean)
+	near(t, "the change without it", alone.Change, c.Change, 1e-9)
+	near(t, "that of the figures", alone.Other/alone.Base-1, c.Change, 1e-9)
+	if alone.OtherSteps != 4 {
+		t.Errorf("%+v", alone)
+	}
+
 	// Of two runs they are not pairs, whatever their seeds, and the drift hides it.
 	for _, r := range other {
 		r.RunID = "another"

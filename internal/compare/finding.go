@@ -165,7 +165,7 @@ func drainArtefact(own, _ []Step) (Finding, bool) {
 
 // fallsShort says whether the step's throughput counts the drain and shows it.
 func (s Step) fallsShort() bool {
-	return s.WithDrain && s.value(Throughput) > 0 && s.value(Throughput) < s.RequestRate
+	return s.WithDrain && s.Figures[Throughput].Flaw == (Reason{}) && s.value(Throughput) > 0 && s.value(Throughput) < s.RequestRate
 }
 
 // drained is how many seconds the drain took for each request of the run.

@@ -1,9 +1,14 @@
 package compare
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+
+	"vllm_prober/prober"
 )
 
 // Tool is another tool.
@@ -18,46 +23,172 @@ const (
 // OtherTool is that a side's figures are a tool's, which makes them in its own way.
 type OtherTool struct{ Tool Tool }
 
-// InFlightLimit is that the tool had so many requests of a side in flight at most.
+// InFlightLimit is that the tool had so many requests of a file in flight at most.
 type InFlightLimit struct {
-	Side     string
+	File     string
 	Requests int
 }
 
-// FailedRequests is that so many requests of a side failed.
+// FailedRequests is that so many requests of a file failed, or were cut.
 type FailedRequests struct {
-	Side     string
+	File     string
 	Requests int
 }
 
-func (OtherTool) detail()      {}
-func (InFlightLimit) detail()  {}
-func (FailedRequests) detail() {}
+// WeightedByTokens is that a file does not hold each request, so that its time between
+// tokens, which stands for TPOT, may count an answer by its tokens.
+type WeightedByTokens struct{ File string }
 
-// Read reads a file that another tool has written: what vllm bench serve saves, or
-// guidellm's report as JSON. name is that of the side. The error says what is wrong
-// with the file, and what would do.
-func Read(name string, text []byte) (Side, error) {
-	var has struct {
-		Throughput json.RawMessage `json:"request_throughput"`
-		Benchmarks json.RawMessage `json:"benchmarks"`
-	}
-	if err := json.Unmarshal(text, &has); err != nil {
-		return Side{}, fmt.Errorf("reading %s: %w: a file must hold the JSON of vllm bench serve --save-result or of guidellm", name, err)
-	}
-	read := readBench
-	switch {
-	case has.Benchmarks != nil:
-		read = readGuidellm
-	case has.Throughput == nil:
-		return Side{}, fmt.Errorf("reading %s: it has neither the request_throughput of vllm bench serve --save-result "+
-			"nor the benchmarks of guidellm", name)
-	}
-	side, err := read(name, text)
-	if err != nil {
-		return Side{}, fmt.Errorf("reading %s: %w", name, err)
+func (OtherTool) detail()        {}
+func (InFlightLimit) detail()    {}
+func (FailedRequests) detail()   {}
+func (WeightedByTokens) detail() {}
+
+// File is one that another tool has written.
+type File struct {
+	Name string
+	Text []byte
+}
+
+// foreign is a run that another tool has written down.
+type foreign struct {
+	steps    []Step // without a run and an arm
+	declared declared
+	findings []Finding
+}
+
+// Read reads the files of one side: what vllm bench serve saves, or guidellm's report
+// as JSON. name is that of the side, and of its arm. The error says what is wrong with
+// which file, and what would do.
+func Read(name string, files ...File) (Side, error) {
+	side := Side{Name: name}
+	var first declared
+	for i, f := range files {
+		if slices.ContainsFunc(files[:i], func(other File) bool { return other.Name == f.Name }) {
+			return Side{}, fmt.Errorf("%s stands twice on a side, and would be taken for two runs: name it once", f.Name)
+		}
+		runs, err := runsIn(f.Name, f.Text)
+		if err != nil {
+			return Side{}, fmt.Errorf("reading %s: %w", f.Name, err)
+		}
+		for j, r := range runs {
+			if len(side.Steps) == 0 {
+				first = r.declared
+			}
+			if r.declared != first {
+				return Side{}, fmt.Errorf("reading %s: it is of another arm, %s, than the files before it, %s: a side is one arm",
+					f.Name, r.declared, first)
+			}
+			run := f.Name
+			if j > 0 {
+				run = fmt.Sprintf("%s, run %d", f.Name, j+1)
+			}
+			for _, s := range r.steps {
+				s.Run, s.Arm = run, r.declared.arm(name)
+				side.Steps = append(side.Steps, s)
+			}
+			side.Findings = append(side.Findings, r.findings...)
+		}
 	}
 	return side, nil
+}
+
+// runsIn are those of a file of that name, which --append-result lets have several.
+func runsIn(name string, text []byte) (runs []foreign, err error) {
+	for values := json.NewDecoder(bytes.NewReader(finite(text))); ; {
+		var value json.RawMessage
+		err := values.Decode(&value)
+		if errors.Is(err, io.EOF) && len(runs) > 0 {
+			return runs, nil
+		}
+		var has struct {
+			Throughput json.RawMessage `json:"request_throughput"`
+			Benchmarks json.RawMessage `json:"benchmarks"`
+		}
+		if err == nil {
+			err = json.Unmarshal(value, &has)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: a file must hold the JSON of vllm bench serve --save-result or of guidellm", err)
+		}
+		var run foreign
+		switch {
+		case has.Benchmarks != nil:
+			run, err = readGuidellm(name, value)
+		case has.Throughput != nil:
+			run, err = readBench(name, value)
+		default:
+			err = errors.New("it has neither the request_throughput of vllm bench serve --save-result nor the benchmarks of guidellm")
+		}
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run)
+	}
+}
+
+// finite is JSON as Python writes it, with null for what it knows and JSON does not:
+// NaN, and an infinity such as the --burstiness of constant arrivals.
+func finite(text []byte) []byte {
+	var out []byte
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\' && i+1 < len(text):
+			out = append(out, c)
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted:
+			if n := notFinite(text[i:]); n > 0 {
+				out = append(out, "null"...)
+				i += n - 1
+				continue
+			}
+		}
+		out = append(out, text[i])
+	}
+	return out
+}
+
+// notFinite is how long the name of a number that is none is with which text begins; 0
+// where it begins with another thing.
+func notFinite(text []byte) int {
+	for _, name := range []string{"NaN", "Infinity", "-Infinity"} {
+		if bytes.HasPrefix(text, []byte(name)) {
+			return len(name)
+		}
+	}
+	return 0
+}
+
+// declared is what a file says of the replicas, because vllm bench serve was told so
+// with --metadata or guidellm with --label; 0 is what it does not say.
+type declared struct {
+	BatchSize number `json:"batch_size"`
+	GPUs      number `json:"gpus"`
+	Replicas  number `json:"replicas"`
+}
+
+// number is a whole number from 1 on. Both tools save what they are told as text.
+type number int
+
+// UnmarshalJSON implements json.Unmarshaler. What is no such number says nothing.
+func (n *number) UnmarshalJSON(text []byte) error {
+	const most = 1_000_000
+	var x int
+	if json.Unmarshal(bytes.Trim(text, `" `), &x) == nil && x > 0 && x <= most {
+		*n = number(x)
+	}
+	return nil
+}
+
+func (d declared) arm(target string) prober.Arm {
+	return prober.Arm{Target: target, BatchSize: int(d.BatchSize), GPUs: int(d.GPUs), Replicas: int(d.Replicas)}
+}
+
+func (d declared) String() string {
+	return fmt.Sprintf("with batch_size %d, gpus %d and replicas %d", d.BatchSize, d.GPUs, d.Replicas)
 }
 
 // errNoRate is why a file has nothing to compare.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"vllm_prober/internal/stats"
+	"vllm_prober/prober"
 )
 
 // A file of vllm bench serve without its lists tells its figures and nothing of chance.
@@ -18,7 +19,7 @@ const plainBench = `{"date": "20261124-120000", "backend": "vllm", "model_id": "
 	"mean_ttft_ms": 80.5, "median_ttft_ms": 80.0, "std_ttft_ms": 1.0, "p99_ttft_ms": 90.0, "mean_tpot_ms": 20.0, "p99_tpot_ms": 21.0}`
 
 func TestAFileOfVLLMBench(t *testing.T) {
-	side, err := Read("a.json", []byte(plainBench))
+	side, err := Read("a.json", File{"f.json", []byte(plainBench)})
 	if err != nil || len(side.Steps) != 1 {
 		t.Fatalf("%+v, %v", side, err)
 	}
@@ -79,7 +80,7 @@ func detailed(seed uint64, ttft float64) string {
 func TestADetailedFileOfVLLMBenchTellsOfChance(t *testing.T) {
 	var both [2]Side
 	for i, ttft := range []float64{0.1, 0.12} {
-		side, err := Read(fmt.Sprint(i), []byte(detailed(uint64(i), ttft)))
+		side, err := Read(fmt.Sprint(i), File{"f.json", []byte(detailed(uint64(i), ttft))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,7 @@ func TestADetailedFileOfVLLMBenchTellsOfChance(t *testing.T) {
 	for _, f := range both[0].Findings {
 		details = append(details, f.Detail)
 	}
-	if want := []Detail{OtherTool{VLLMBench}, InFlightLimit{"0", 64}, FailedRequests{"0", 1}}; !slices.Equal(details, want) {
+	if want := []Detail{OtherTool{VLLMBench}, InFlightLimit{"f.json", 64}, FailedRequests{"f.json", 1}}; !slices.Equal(details, want) {
 		t.Errorf("%+v, want %+v", details, want)
 	}
 	if c := cell(t, table, 20, Throughput); c.Word != stats.Undetermined {
@@ -105,22 +106,30 @@ func TestADetailedFileOfVLLMBenchTellsOfChance(t *testing.T) {
 	}
 }
 
-// Several files of each side are repeats.
+// Several files of a side are repeats, and so are several runs that were appended to one.
 func TestSeveralFilesAreRepeats(t *testing.T) {
-	var a, b Side
-	for i := range 4 {
-		slow := 1.2 + 0.002*float64(i)
-		for side, factor := range map[*Side]float64{&a: 1 + 0.001*float64(i), &b: slow} {
-			text := strings.Replace(plainBench, `"mean_ttft_ms": 80.5`, fmt.Sprintf(`"mean_ttft_ms": %g`, 80.5*factor), 1)
-			one, err := Read(fmt.Sprint(factor), []byte(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			side.Steps = append(side.Steps, one.Steps...)
-		}
+	run := func(factor float64) []byte {
+		return []byte(strings.Replace(plainBench, `"mean_ttft_ms": 80.5`, fmt.Sprintf(`"mean_ttft_ms": %g`, 80.5*factor), 1))
 	}
-	if c := cell(t, Between(a, b, Effect), 50, TTFTMean); c.Method != stats.Repeats || c.Word != stats.Worse {
+	var a []File
+	var appended []byte
+	for i := range 4 {
+		a = append(a, File{fmt.Sprint(i), run(1 + 0.001*float64(i))})
+		appended = slices.Concat(appended, run(1.2+0.002*float64(i)), []byte("\n"))
+	}
+	base, err := Read("a", a...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Read("b", File{"appended.json", appended})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := cell(t, Between(base, other, Effect), 50, TTFTMean); c.Method != stats.Repeats || c.Word != stats.Worse || c.BaseSteps != 4 || c.OtherSteps != 4 {
 		t.Errorf("%+v", c)
+	}
+	if _, err := Read("a", a[0], a[1], a[0]); err == nil || !strings.Contains(err.Error(), "0 stands twice") {
+		t.Errorf("a file that stands twice: %v", err)
 	}
 }
 
@@ -133,7 +142,7 @@ func TestAReportOfGuidellm(t *testing.T) {
 		"the first version":  `{"benchmarks": [{"args": {"strategy": {"type_": "poisson", "rate": 10}}, ` + metrics + `}]}`,
 		"the second version": `{"benchmarks": [{"config": {"strategy": {"type_": "throughput"}}, ` + metrics + `}, {"config": {"strategy": {"type_": "constant", "rate": 10}}, ` + metrics + `}]}`,
 	} {
-		side, err := Read("g.json", []byte(text))
+		side, err := Read("g.json", File{"f.json", []byte(text)})
 		if err != nil || len(side.Steps) != 1 {
 			t.Fatalf("%s: %+v, %v", name, side, err)
 		}
@@ -144,11 +153,28 @@ func TestAReportOfGuidellm(t *testing.T) {
 		want := map[Metric]float64{
 			Throughput: 9.5, TTFTMean: 0.08, TTFTP50: 0.079, TTFTP99: 0.095, TPOTMean: 0.02, TPOTP99: 0.025, E2EMean: 1.5, E2EP99: 1.75,
 		}
-		if len(side.Findings) != 1 || side.Findings[0].Detail != (OtherTool{Guidellm}) {
-			t.Errorf("%s: %+v", name, side.Findings)
+		if f := side.Findings; len(f) != 2 || f[0].Detail != (OtherTool{Guidellm}) || f[1].Detail != (WeightedByTokens{"f.json"}) {
+			t.Errorf("%s: %+v", name, f)
 		}
 		if side.Steps[0].RequestRate != 10 || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// What --metadata was told stands in the file as text; a program may have written numbers.
+func TestWhatAFileDeclares(t *testing.T) {
+	for text, want := range map[string]prober.Arm{
+		`"batch_size": "16", "gpus": "4", "replicas": "2"`:   {BatchSize: 16, GPUs: 4, Replicas: 2},
+		`"batch_size": 16, "label": "NaN \"NaN", "std": NaN`: {BatchSize: 16},
+		`"batch_size": "16k", "gpus": "H100"`:                {},
+		`"batch_size": "-1", "gpus": 0, "replicas": null`:    {},
+		`"batch_size": "1e99", "gpus": "2.5"`:                {},
+		`"batch_size": ["16"], "gpus": {"n": 4}`:             {},
+	} {
+		side, err := Read("s", File{"f.json", []byte(`{"request_throughput": 9, "request_rate": 10, ` + text + `}`)})
+		if want.Target = "s"; err != nil || side.Arm() != want {
+			t.Errorf("%s: %+v, %v; want %+v", text, side.Arm(), err, want)
 		}
 	}
 }
@@ -164,7 +190,7 @@ func TestFilesThatTellNothing(t *testing.T) {
 		`{"benchmarks": []}`:                                                             "no request rate",
 		`{"benchmarks": [{"config": {"strategy": {"type_": "concurrent", "rate": 4}}}]}`: "no request rate",
 	} {
-		if side, err := Read("f.json", []byte(text)); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "f.json") {
+		if side, err := Read("f.json", File{"f.json", []byte(text)}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "f.json") {
 			t.Errorf("%s: %+v, %v; want %q", text, side, err, want)
 		}
 	}
@@ -174,10 +200,12 @@ func TestFilesThatTellNothing(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(plainBench))
 	f.Add([]byte(detailed(1, 0.1)))
+	f.Add([]byte(plainBench + "\n" + plainBench))
+	f.Add([]byte(`{"request_throughput": 9, "request_rate": 5, "burstiness": Infinity, "batch_size": "16", "latencies": [NaN, 1], "start_times": [1, 1]}`))
 	f.Add([]byte(`{"request_throughput": 1e308, "request_rate": 1e-300, "mean_ttft_ms": -1, "ttfts": [1e308, -1], "itls": [[1e308, 1e308]], "output_lens": [-1]}`))
 	f.Add([]byte(`{"benchmarks": [{"config": {"strategy": {"type_": "constant", "rate": 10}}, "metrics": {"requests_per_second": {"successful": {"mean": 9}}}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		side, err := Read("f", text)
+		side, err := Read("f", File{"f.json", text})
 		if err != nil {
 			return
 		}

@@ -1,33 +1,53 @@
 package compare
 
 import (
+	"cmp"
 	"encoding/json"
-
-	"vllm_prober/prober"
+	"slices"
 )
 
-// guidellm is its report, of the first version and of the second, as far as it is
-// needed here.
+// guidellm is its report as JSON, as far as it is needed here: of versions 0.3 to 0.8,
+// between which places and units moved.
 type guidellm struct {
-	Benchmarks []struct {
-		Config struct { // of the second version
-			Strategy guidellmStrategy `json:"strategy"`
-		} `json:"config"`
-		Args struct { // of the first
-			Strategy guidellmStrategy `json:"strategy"`
-		} `json:"args"`
-		Metrics struct {
-			Throughput guidellmFigure `json:"requests_per_second"`
-			TTFT       guidellmFigure `json:"time_to_first_token_ms"`
-			ITL        guidellmFigure `json:"inter_token_latency_ms"`
-			Latency    guidellmFigure `json:"request_latency"` // in seconds
-		} `json:"metrics"`
-	} `json:"benchmarks"`
+	Config struct {
+		Metadata struct {
+			Labels declared `json:"labels"`
+		} `json:"metadata"`
+	} `json:"config"`
+	Benchmarks []guidellmBenchmark `json:"benchmarks"`
+}
+
+type guidellmBenchmark struct {
+	Config struct { // from 0.4 on
+		Strategy guidellmStrategy `json:"strategy"`
+	} `json:"config"`
+	Args struct { // before
+		Strategy guidellmStrategy `json:"strategy"`
+	} `json:"args"`
+	Metrics struct {
+		Totals     guidellmTotals `json:"request_totals"` // from 0.4 on
+		Throughput guidellmFigure `json:"requests_per_second"`
+		TTFT       guidellmFigure `json:"time_to_first_token_ms"`
+		ITL        guidellmFigure `json:"inter_token_latency_ms"`
+		Latency    guidellmFigure `json:"request_latency"` // in seconds
+	} `json:"metrics"`
+	Totals   guidellmTotals `json:"request_totals"` // before
+	Requests struct {
+		Successful []guidellmRequest `json:"successful"`
+		Errored    []guidellmRequest `json:"errored"`
+		Incomplete []guidellmRequest `json:"incomplete"`
+	} `json:"requests"`
 }
 
 type guidellmStrategy struct {
 	Type string   `json:"type_"`
 	Rate *float64 `json:"rate"`
+}
+
+type guidellmTotals struct {
+	Successful int `json:"successful"`
+	Errored    int `json:"errored"`
+	Incomplete int `json:"incomplete"`
 }
 
 type guidellmFigure struct {
@@ -41,13 +61,24 @@ type guidellmFigure struct {
 	} `json:"successful"`
 }
 
-// readGuidellm reads the benchmarks of a report that have an offered rate.
-func readGuidellm(name string, text []byte) (Side, error) {
+// guidellmRequest is a single request. Its time between tokens is the mean of one
+// answer, which is its TPOT.
+type guidellmRequest struct {
+	Start    float64 `json:"request_start_time"` // from 0.4 on, in seconds since 1970
+	OldStart float64 `json:"start_time"`         // before
+	TTFT     float64 `json:"time_to_first_token_ms"`
+	ITL      float64 `json:"inter_token_latency_ms"`
+	Latency  float64 `json:"request_latency"` // in seconds
+}
+
+// readGuidellm reads the benchmarks of a report that have an offered rate, of the file
+// of that name.
+func readGuidellm(name string, text []byte) (foreign, error) {
 	var g guidellm
 	if err := json.Unmarshal(text, &g); err != nil {
-		return Side{}, err
+		return foreign{}, err
 	}
-	side := Side{Name: name, Findings: []Finding{{Kind: Foreign, Detail: OtherTool{Guidellm}}}}
+	run := foreign{declared: g.Config.Metadata.Labels, findings: []Finding{{Kind: Foreign, Detail: OtherTool{Guidellm}}}}
 	for _, b := range g.Benchmarks {
 		strategy := b.Config.Strategy
 		if strategy.Rate == nil {
@@ -56,20 +87,49 @@ func readGuidellm(name string, text []byte) (Side, error) {
 		if strategy.Rate == nil || !isFigure(*strategy.Rate) || strategy.Type != "constant" && strategy.Type != "poisson" {
 			continue
 		}
-		s := Step{Run: name, Arm: prober.Arm{Target: name}, RequestRate: *strategy.Rate, Figures: Figures{}, WithDrain: true}
-		s.Figures.fill(b.Metrics.Throughput, 1, Throughput, "", "")
-		s.Figures.fill(b.Metrics.TTFT, milli, TTFTMean, TTFTP50, TTFTP99)
+		s := Step{RequestRate: *strategy.Rate, Figures: Figures{}, WithDrain: true}
+		run.findings = append(run.findings, b.measured(name, &s)...)
+		s.holdsRate(b.requests(), strategy.Type == "constant")
+		run.steps = append(run.steps, s)
+	}
+	if len(run.steps) == 0 {
+		return foreign{}, errNoRate
+	}
+	return run, nil
+}
+
+// measured fills in the figures of a step, and says what has to be known of them.
+func (b *guidellmBenchmark) measured(name string, s *Step) (found []Finding) {
+	totals := b.Metrics.Totals
+	if totals == (guidellmTotals{}) {
+		totals = b.Totals
+	}
+	s.Figures.fill(b.Metrics.Throughput, 1, Throughput, "", "")
+	s.Figures.count(Throughput, totals.Successful)
+	s.Figures.fill(b.Metrics.TTFT, milli, TTFTMean, TTFTP50, TTFTP99)
+	s.Figures.fill(b.Metrics.Latency, 1, E2EMean, "", E2EP99)
+	if n := len(b.Requests.Successful); n > 0 && n == totals.Successful {
+		s.Figures.detail(b.requests())
+	} else {
 		s.Figures.fill(b.Metrics.ITL, milli, TPOTMean, "", TPOTP99)
-		s.Figures.fill(b.Metrics.Latency, 1, E2EMean, "", E2EP99)
-		if l := b.Metrics.Latency.Successful; l != nil {
-			s.Figures.count(Throughput, l.Count)
-		}
-		side.Steps = append(side.Steps, s)
+		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: WeightedByTokens{name}})
 	}
-	if len(side.Steps) == 0 {
-		return Side{}, errNoRate
+	if failed := totals.Errored + totals.Incomplete; failed > 0 {
+		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: FailedRequests{name, failed}})
 	}
-	return side, nil
+	return found
+}
+
+// requests are the single ones in the order of their sending.
+func (b *guidellmBenchmark) requests() (all []request) {
+	for _, r := range b.Requests.Successful {
+		all = append(all, request{sent: cmp.Or(r.Start, r.OldStart), ttft: r.TTFT * milli, tpot: r.ITL * milli, e2e: r.Latency})
+	}
+	for _, r := range slices.Concat(b.Requests.Errored, b.Requests.Incomplete) {
+		all = append(all, request{sent: cmp.Or(r.Start, r.OldStart)})
+	}
+	slices.SortStableFunc(all, func(a, b request) int { return cmp.Compare(a.sent, b.sent) })
+	return all
 }
 
 // fill adds those figures of a distribution that have a metric.

@@ -22,6 +22,8 @@ const (
 	// record or file tells chance.
 	NotRecorded ReasonCode = "not_recorded"
 	NotInFile   ReasonCode = "not_in_file"
+	// RateNotHeld: another tool was to send requests at a rate, and sent them at another.
+	RateNotHeld ReasonCode = "rate_not_held"
 	// FewRequests and FewAbove: there is one step of each, with too few requests, or too
 	// few of them, or within too few moments, above a quantile.
 	FewRequests ReasonCode = "few_requests"
@@ -51,8 +53,8 @@ const (
 // ReasonCodes lists all codes.
 func ReasonCodes() []ReasonCode {
 	return []ReasonCode{
-		NoRequest, NotInBase, OnlyInBase, DrainCounted, LoadDiffered, RequestsCut, NotRecorded, NotInFile, FewRequests, FewAbove,
-		Rose, Fell, TooVaried, OneOfMany, Chance, OneSearch, SearchGivenUp, NoSearch, TooCoarse, RunsTooVaried,
+		NoRequest, NotInBase, OnlyInBase, DrainCounted, LoadDiffered, RequestsCut, NotRecorded, NotInFile, RateNotHeld,
+		FewRequests, FewAbove, Rose, Fell, TooVaried, OneOfMany, Chance, OneSearch, SearchGivenUp, NoSearch, TooCoarse, RunsTooVaried,
 	}
 }
 
@@ -62,6 +64,8 @@ func ReasonCodes() []ReasonCode {
 type Reason struct {
 	Code  ReasonCode
 	Count int
+	// Rate and Actual, in requests per second, are of RateNotHeld.
+	Rate, Actual float64
 	// Run and Err are of SearchGivenUp, and Run of NoSearch.
 	Run, Err string
 }

@@ -54,9 +54,10 @@ func (s Side) Arm() prober.Arm {
 
 // OnBothSides is a run of which both sides have steps of the same arm; empty where there
 // is none. Such sides must not be compared: what is held against itself does not differ.
+// A file of another tool is of one arm, by whatever name.
 func OnBothSides(a, b Side) string {
 	at := slices.IndexFunc(a.Steps, func(s Step) bool {
-		return slices.ContainsFunc(b.Steps, func(other Step) bool { return other.Run == s.Run && other.Arm == s.Arm })
+		return slices.ContainsFunc(b.Steps, func(other Step) bool { return other.Run == s.Run && (other.Arm == s.Arm || s.WithDrain) })
 	})
 	if at < 0 {
 		return ""

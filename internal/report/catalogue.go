@@ -79,6 +79,10 @@ var ruleTexts = map[string]message{
 		"Capacity of {arms}: {value} requests a second.",
 		"{arms}의 처리 용량: 초당 {value}건.",
 	},
+	"capacity.exceeded": {
+		"{arms} completed {value} requests a second at {rate}, more than that capacity, beyond chance: the speed of the replicas changed while they were measured.",
+		"{arms}: 초당 {rate}건에서 초당 {value}건을 완료해, 우연을 넘어 그 처리 용량보다 많았습니다. 측정하는 동안 레플리카의 속도가 달라졌습니다.",
+	},
 	"capacity.given_up": {
 		"The search for the capacity of {arms} was given up: {reason}.",
 		"{arms}의 처리 용량 탐색은 중단되었습니다: {reason}.",
@@ -146,8 +150,8 @@ var ruleTexts = map[string]message{
 		"{arms}: 선언한 배치 크기({size})는 실제로 적용되어 있지 않습니다. 레플리카에서 {ran}건만 실행되는데도 요청이 대기했습니다.",
 	},
 	"batch.bound": {
-		"The batch size {size} of {arms} is in force and was what requests waited for, at {rate} requests a second.",
-		"{arms}: 배치 크기({size})가 적용되어 있으며, 초당 {rate}건에서 요청이 빈 슬롯을 기다렸습니다.",
+		"The batch size {size} of {arms} is in force and was what requests waited for, at {rates} requests a second.",
+		"{arms}: 배치 크기({size})가 적용되어 있으며, 초당 {rates}건에서 요청이 빈 슬롯을 기다렸습니다.",
 	},
 	"batch.did_not_bind": {
 		"The batch size {size} of {arms} limited nothing at any of these request rates: no request waited for a slot for long.",
@@ -188,8 +192,8 @@ var ruleTexts = map[string]message{
 		"{other}, {base}: 단계마다 {repeats}회 반복하면 판정하지 못한 평균값도 판정할 수 있습니다.",
 	},
 	"difference.repeats_part": {
-		"{repeats} repeats of each step would decide {decided} of the {means} means that are undetermined between {other} and {base}; no number of repeats is known that would decide the others.",
-		"{other}, {base}: 단계마다 {repeats}회 반복하면 판정하지 못한 평균값 {means}개 중 {decided}개를 판정할 수 있습니다. 나머지는 몇 회를 반복해야 하는지 알 수 없습니다.",
+		"{repeats} repeats of each step would decide {decided} of the {means} means that are undetermined between {other} and {base}; the others need more than {feasible}, or no number is known that would decide them.",
+		"{other}, {base}: 단계마다 {repeats}회 반복하면 판정하지 못한 평균값 {means}개 중 {decided}개를 판정할 수 있습니다. 나머지는 {feasible}회보다 많이 반복해야 하거나 필요한 횟수를 알 수 없습니다.",
 	},
 	"difference.answer_less": {
 		"The {metric} of {other} is {share} lower than {than} ({interval}): {to} requests a second against {from}.",
@@ -216,6 +220,10 @@ var ruleTexts = map[string]message{
 	"experiment.best": {
 		"At {rate} requests a second, which saturates all arms, {best} completes the most: {throughput} a second.",
 		"모든 대상이 포화되는 초당 {rate}건에서 가장 많이 처리한 것은 {best}입니다(초당 {throughput}건).",
+	},
+	"experiment.better": {
+		"At {rate} requests a second, which saturates all arms, {best} completes the most: {throughput} a second, {change} against {base}.",
+		"모든 대상이 포화되는 초당 {rate}건에서 가장 많이 처리한 것은 {best}입니다(초당 {throughput}건, {base} 대비 {change}).",
 	},
 	"experiment.none": {
 		"At {rate} requests a second, which saturates all arms, none completes more than the others beyond chance.",

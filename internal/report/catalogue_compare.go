@@ -18,6 +18,10 @@ var comparisonTexts = map[string]message{
 		"it is saturated, so that latencies grow for as long as the load lasts, which differed",
 		"포화 상태에서는 부하가 이어지는 동안 지연 시간이 계속 늘어나는데, 부하를 준 시간이 서로 다름",
 	},
+	"reason.rate_not_held": {
+		"the tool was to send {rate} requests a second and sent {actual}",
+		"도구가 초당 {rate}건을 보내야 했으나 실제로는 {actual}건을 보냄",
+	},
 	"reason.requests_cut": {
 		"{count} requests were cut at the drain limit: the latencies are of the faster ones",
 		"요청 {count}건이 드레인 제한 시간에 중단되어, 지연 시간은 먼저 끝난 요청들만의 값임",
@@ -116,15 +120,19 @@ var comparisonTexts = map[string]message{
 		"vllm bench serve는 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 측정 구간이 없으므로 처음 요청들은 빈 서버를, 마지막 요청들은 비어 가는 서버를 만남; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼",
 	},
 	"finding.guidellm": {
-		"guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, so that its throughput falls short; its latencies begin when a request is sent, not when it was intended; and its time between tokens, which stands for TPOT, counts an answer by its tokens",
-		"guidellm은 쿨다운을 지정하지 않으면 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼; TPOT를 대신하는 토큰 간 시간은 응답을 토큰 수로 가중한 값임",
+		"guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, so that its throughput falls short; and its latencies begin when a request is sent, not when it was intended",
+		"guidellm은 쿨다운을 지정하지 않으면 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼",
 	},
 	"finding.in_flight_limit": {
-		"{side} had at most {requests} requests in flight: while these are slow it asks for less, and what the others waited for their turn is in no latency",
-		"{side}: 동시에 진행된 요청이 최대 {requests}건임; 이 요청들이 느려지면 그만큼 덜 보내게 되고, 나머지 요청이 차례를 기다린 시간은 지연 시간에 들어가지 않음",
+		"{file} had at most {requests} requests in flight: while these are slow it asks for less, and what the others waited for their turn is in no latency",
+		"{file}: 동시에 진행된 요청이 최대 {requests}건임; 이 요청들이 느려지면 그만큼 덜 보내게 되고, 나머지 요청이 차례를 기다린 시간은 지연 시간에 들어가지 않음",
 	},
 	"finding.failed_requests": {
-		"{requests} requests of {side} failed; its latencies are of the others",
-		"{side}: 요청 {requests}건이 실패했고, 지연 시간은 나머지 요청들의 값임",
+		"{requests} requests of {file} failed or were cut; its latencies are of the others",
+		"{file}: 요청 {requests}건이 실패했거나 중단되었고, 지연 시간은 나머지 요청들의 값임",
+	},
+	"finding.weighted_by_tokens": {
+		"{file} does not hold each request: its time between tokens, which stands for TPOT, may count an answer by its tokens",
+		"{file}: 요청별 기록이 없음; TPOT를 대신하는 토큰 간 시간은 응답을 토큰 수로 가중한 값일 수 있음",
 	},
 }

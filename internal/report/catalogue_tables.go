@@ -29,6 +29,7 @@ var tableTexts = map[string]message{
 	"title.cells":       {"All figures compared, {other} against {base}", "비교한 전체 수치: {other} (기준 {base})"},
 	"title.means":       {"{other} against {base}", "{other} (기준 {base})"},
 	"title.failures":    {"Requests that failed", "실패한 요청"},
+	"title.experiment":  {"At {rate} requests a second, which saturates all arms; changes are against {base}", "모든 대상이 포화되는 초당 {rate}건에서의 비교 (기준 {base})"},
 	"title.figures":     {"All figures", "전체 수치"},
 	"title.repeat":      {"How to repeat it", "재현 방법"},
 	"title.contents":    {"Contents", "목차"},
@@ -40,6 +41,7 @@ var tableTexts = map[string]message{
 	"head.rate":        {"request rate (req/s)", "요청률(req/s)"},
 	"head.req_s":       {"req/s", "요청률"},
 	"head.offered":     {"offered", "부하"},
+	"head.settled":     {"completed per second, once settled", "안정된 뒤의 초당 완료 요청"},
 	"head.completed":   {"completed per second", "초당 완료 요청"},
 	"head.good":        {"completed per second within the SLO", "SLO를 지킨 초당 완료 요청"},
 	"head.kept":        {"requests within the SLO", "SLO를 지킨 요청"},
@@ -103,7 +105,7 @@ var tableTexts = map[string]message{
 		"{endpoint}: 프롬프트 {prompt} 토큰, 응답 {output} 토큰; 도착 과정: {process}",
 	},
 	"text.ladder": {
-		"{warmup} of warm-up, {window} of window, {repeats} repeats",
+		"{warmup} of warm-up, {window} of window, repeats: {repeats}",
 		"웜업 {warmup}, 측정 구간 {window}, 반복 {repeats}회",
 	},
 	"text.throughput": {

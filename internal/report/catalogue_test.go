@@ -209,6 +209,9 @@ func TestReasonsAndFindingsInWords(t *testing.T) {
 			t.Errorf("%s: %q in %q", code, words, ko.reason(r))
 		}
 	}
+	if got, want := english.reason(compare.Reason{Code: compare.RateNotHeld, Rate: 20, Actual: 51.54}), "the tool was to send 20 requests a second and sent 51.5"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	for _, c := range []struct {
 		finding compare.Finding
 		want    string
@@ -259,15 +262,19 @@ func TestReasonsAndFindingsInWords(t *testing.T) {
 		{
 			compare.Finding{Kind: compare.Foreign, Detail: compare.OtherTool{Tool: compare.Guidellm}},
 			"guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, so that its throughput falls short; " +
-				"its latencies begin when a request is sent, not when it was intended; and its time between tokens, which stands for TPOT, counts an answer by its tokens",
+				"and its latencies begin when a request is sent, not when it was intended",
 		},
 		{
-			compare.Finding{Kind: compare.Foreign, Detail: compare.InFlightLimit{Side: "a", Requests: 64}},
+			compare.Finding{Kind: compare.Foreign, Detail: compare.InFlightLimit{File: "a", Requests: 64}},
 			"a had at most 64 requests in flight: while these are slow it asks for less, and what the others waited for their turn is in no latency",
 		},
 		{
-			compare.Finding{Kind: compare.Foreign, Detail: compare.FailedRequests{Side: "a", Requests: 3}},
-			"3 requests of a failed; its latencies are of the others",
+			compare.Finding{Kind: compare.Foreign, Detail: compare.FailedRequests{File: "a", Requests: 3}},
+			"3 requests of a failed or were cut; its latencies are of the others",
+		},
+		{
+			compare.Finding{Kind: compare.Foreign, Detail: compare.WeightedByTokens{File: "a"}},
+			"a does not hold each request: its time between tokens, which stands for TPOT, may count an answer by its tokens",
 		},
 	} {
 		if got := english.detail(c.finding); got != c.want {

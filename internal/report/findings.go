@@ -13,7 +13,7 @@ func (s speaker) reason(r compare.Reason) string {
 	if r == (compare.Reason{}) {
 		return ""
 	}
-	return s.say("reason."+string(r.Code), values{"count": r.Count, "run": r.Run, "error": quote(r.Err)})
+	return s.say("reason."+string(r.Code), values{"count": r.Count, "rate": r.Rate, "actual": r.Actual, "run": r.Run, "error": quote(r.Err)})
 }
 
 // cellReasons are why cells are undetermined, with how many have each reason.
@@ -64,9 +64,11 @@ func (s speaker) detail(f compare.Finding) string {
 	case compare.OtherTool:
 		return s.say("finding."+string(d.Tool), nil)
 	case compare.InFlightLimit:
-		return s.say("finding.in_flight_limit", values{"side": d.Side, "requests": d.Requests})
+		return s.say("finding.in_flight_limit", values{"file": d.File, "requests": d.Requests})
 	case compare.FailedRequests:
-		return s.say("finding.failed_requests", values{"side": d.Side, "requests": d.Requests})
+		return s.say("finding.failed_requests", values{"file": d.File, "requests": d.Requests})
+	case compare.WeightedByTokens:
+		return s.say("finding.weighted_by_tokens", values{"file": d.File})
 	default:
 		return string(f.Kind)
 	}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"strings"
 
 	"vllm_prober/internal/chart"
@@ -81,11 +80,14 @@ func (w *writer) saturation() []document.Block {
 	blocks := []document.Block{{Table: table}}
 	if c := w.d.result.Comparison; c != nil && len(c.Arms) > 0 {
 		arms := speaker{w.language, armsOf(c)}
-		found := &document.Table{Head: append(w.head("arm", "repeats", "completed"), w.head("change", "interval")...)}
+		found := &document.Table{
+			Caption: arms.say("title.experiment", values{"rate": c.RequestRate, "base": c.Arms[0].Arm}),
+			Head:    w.head("arm", "repeats", "settled", "change", "interval"),
+		}
 		for _, a := range c.Arms {
 			row := []string{arms.arm(a.Arm), w.show(a.Repeats), chart.Number.Format(a.Throughput), "–", "–"}
 			if i := a.ToBase; i != nil {
-				row[3], row[4] = signed(i.Value-1), fmt.Sprintf("%s, %s", signed(i.Lower-1), signed(i.Upper-1))
+				row[3], row[4] = signed(i.Value-1), toBase(a)
 			}
 			found.Rows = append(found.Rows, row)
 		}

@@ -53,6 +53,22 @@ func TestRowsAreOfAllRepeats(t *testing.T) {
 	}
 }
 
+// What an experiment found at one rate says so, and against what.
+func TestTheTableOfAnExperimentSaysWhatItIs(t *testing.T) {
+	r := recorded(made(single, 10, no), made(other, 10, no))
+	r.Comparison = &prober.Comparison{RequestRate: 70, Best: &other, Arms: []prober.Compared{
+		{Arm: single, Repeats: 6, Throughput: 33}, {Arm: other, Repeats: 6, Throughput: 66, ToBase: &stats.Interval{Value: 2, Lower: 1.5, Upper: 2.75}},
+	}}
+	blocks := writing(r).saturation()
+	if got, want := blocks[len(blocks)-1].Table.Caption, "At 70 requests a second, which saturates all arms; changes are against a"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	rows := rowsOf(t, blocks)
+	if want := []string{"b", "6", "66", "+100.0%", "+50.0%, +175.0%"}; len(rows) != 2 || !slices.Equal(rows[1], want) {
+		t.Errorf("%q, want %q", rows, want)
+	}
+}
+
 // No share is more than all: of 90%, 100% and 100% Student's interval ends at 111%.
 func TestSharesEndAtAll(t *testing.T) {
 	var steps []prober.StepResult

@@ -240,15 +240,23 @@ func (p *point) has(latency func(*prober.Latencies) prober.Distribution) bool {
 // queued is an estimate of how long a request waited until the engine took it, in
 // seconds: the mean number that waited over the rate at which answers begin (Little,
 // Operations Research 9(3), 1961). Where a queue grows this is too much, so that it is
-// at most what leaves a request the rest of its TTFT at the arm's lowest rate. It says
-// false where the replicas do not tell.
+// at most what leaves a request the rest of its TTFT: the least that was left where
+// hardly any waited, or else what was left at the arm's lowest rate. It says false where
+// the replicas do not tell.
 func queued(points []point, p *point) (seconds float64, known bool) {
+	const hardly = 0.1 // of TTFT
 	waited, known := p.waited()
 	least, knownLeast := points[0].waited()
 	if !known || !knownLeast {
 		return 0, false
 	}
 	rest := points[0].mean(ttftMean) - least
+	for i := range points {
+		q := &points[i]
+		if waited, known := q.waited(); known && waited <= hardly*q.mean(ttftMean) {
+			rest = min(rest, q.mean(ttftMean)-waited)
+		}
+	}
 	return max(0, min(waited, p.mean(ttftMean)-rest)), true
 }
 

@@ -30,7 +30,7 @@ var topics = []topic{
 	{"topic.load", []func(*reading) []finding{saturation, capacity, sloKept, scaling}},
 	{"topic.latency", []func(*reading) []finding{calm, queue}},
 	{"topic.batch", []func(*reading) []finding{inForce}},
-	{"topic.differences", []func(*reading) []finding{betweenArms, experiment}},
+	{"topic.differences", []func(*reading) []finding{experiment, betweenArms}},
 	{"topic.before", []func(*reading) []finding{sinceBefore}},
 	{"topic.beware", []func(*reading) []finding{warmUp, drain, foreignTraffic, failures, cutRequests, caches}},
 	{"topic.energy", []func(*reading) []finding{energy, throttling}},

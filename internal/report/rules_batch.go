@@ -87,13 +87,13 @@ func (d *reading) armInForce(arm prober.Arm) []finding {
 		}
 		return []finding{{rule, v, says}}
 	case prober.Bound:
-		at := slices.IndexFunc(points, func(p point) bool {
-			return slices.ContainsFunc(p.steps, func(s *prober.StepResult) bool {
-				verdict, _ := s.InForce()
-				return verdict.Verdict == prober.Bound
-			})
-		})
-		v["rate"] = points[at].rate
+		var rates []float64
+		for _, p := range points {
+			if inForceOf(p.steps).Verdict == prober.Bound {
+				rates = append(rates, p.rate)
+			}
+		}
+		v["rates"] = rates
 		return []finding{{"batch.bound", v, says}}
 	case prober.DidNotBind:
 		return []finding{{"batch.did_not_bind", v, says}}

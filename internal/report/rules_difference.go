@@ -81,20 +81,12 @@ func ofAnswer(p contrast, c *compare.Cell) (f finding, says bool) {
 // ofSteps says how the figures at request rates differ.
 func ofSteps(p contrast, cells []compare.Cell) []finding {
 	count := map[stats.Word]int{}
-	beyond, repeats := 0.0, 0
-	open, decided := 0, 0 // means that are undetermined, and those of them that repeats decide
+	beyond := 0.0
 	var most *compare.Cell
 	for i := range cells {
 		c := &cells[i]
 		count[c.Word]++
 		beyond = max(beyond, c.Beyond)
-		if isMean(c.Metric) && c.Word == stats.Undetermined {
-			open++
-			if c.NeededRepeats > 0 {
-				decided++
-			}
-			repeats = max(repeats, c.NeededRepeats)
-		}
 		if isChange := c.Word == stats.Better || c.Word == stats.Worse; isChange && (most == nil || math.Abs(c.Change) > math.Abs(most.Change)) {
 			most = c
 		}
@@ -119,15 +111,33 @@ func ofSteps(p contrast, cells []compare.Cell) []finding {
 		v["beyond"], v["same"], v["undetermined"] = margin(beyond), count[stats.NoDifference], count[stats.Undetermined]
 		found = append(found, finding{"difference.some", v, says})
 	}
-	if repeats > 0 {
-		rule := "difference.repeats"
-		if decided < open {
-			rule = "difference.repeats_part"
+	return append(found, recommended(p, cells)...)
+}
+
+// recommended is how many repeats of each step would decide means that are undetermined.
+func recommended(p contrast, cells []compare.Cell) []finding {
+	const feasible = 100 // repeats, at most
+	open, decided, repeats := 0, 0, 0
+	for i := range cells {
+		c := &cells[i]
+		if !isMean(c.Metric) || c.Word != stats.Undetermined {
+			continue
 		}
-		v := values{"base": p.base, "other": p.other, "repeats": repeats, "decided": decided, "means": open}
-		found = append(found, finding{rule, v, fmt.Sprintf("needed_repeats: %d", repeats)})
+		open++
+		if c.NeededRepeats > 0 && c.NeededRepeats <= feasible {
+			decided++
+			repeats = max(repeats, c.NeededRepeats)
+		}
 	}
-	return found
+	rule := "difference.repeats"
+	switch {
+	case decided == 0:
+		return nil
+	case decided < open:
+		rule = "difference.repeats_part"
+	}
+	v := values{"base": p.base, "other": p.other, "repeats": repeats, "decided": decided, "means": open, "feasible": feasible}
+	return []finding{{rule, v, fmt.Sprintf("needed_repeats: %d", repeats)}}
 }
 
 // reasons are those of all cells that are undetermined.
@@ -183,13 +193,20 @@ func experiment(d *reading) []finding {
 	case c.Best == nil:
 		return []finding{{"experiment.none", values{"rate": c.RequestRate}, "best: none"}}
 	}
-	v := values{"rate": c.RequestRate, "best": *c.Best}
-	for _, a := range c.Arms {
-		if a.Arm == *c.Best {
-			v["throughput"] = a.Throughput
-		}
+	best := c.Arms[slices.IndexFunc(c.Arms, func(a prober.Compared) bool { return a.Arm == *c.Best })]
+	v := values{"rate": c.RequestRate, "best": best.Arm, "throughput": best.Throughput}
+	says := "best: " + ArmName(best.Arm, armsOf(c))
+	if best.ToBase == nil { // it is the base
+		return []finding{{"experiment.best", v, says}}
 	}
-	return []finding{{"experiment.best", v, "best: " + ArmName(*c.Best, armsOf(c))}}
+	v["base"], v["change"] = c.Arms[0].Arm, fmt.Sprintf("%s (%s)", signed(best.ToBase.Value-1), toBase(best))
+	says += fmt.Sprintf("; to_base: %.4g, between %.4g and %.4g", best.ToBase.Value, best.ToBase.Lower, best.ToBase.Upper)
+	return []finding{{"experiment.better", v, says}}
+}
+
+// toBase is the interval of the change from the base to an arm, which has one.
+func toBase(a prober.Compared) string {
+	return fmt.Sprintf("%s, %s", signed(a.ToBase.Lower-1), signed(a.ToBase.Upper-1))
 }
 
 // tooFew says whether an arm has too few valid steps to be held against the base.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"vllm_prober/internal/compare"
 	"vllm_prober/prober"
 )
 
@@ -86,8 +87,9 @@ func capacity(d *reading) (found []finding) {
 			found = append(found, finding{
 				"capacity.found",
 				values{"arms": []prober.Arm{a.Arm}, "value": c.Value},
-				fmt.Sprintf("capacity: %.4g, between %g and %g", c.Value, c.Lower, c.Upper),
+				fmt.Sprintf("capacity: %.4g, between %.4g and %.4g", c.Value, c.Lower, c.Upper),
 			})
+			found = append(found, d.exceeded(a)...)
 		}
 		if a.Err != "" {
 			rule := "capacity.given_up"
@@ -100,6 +102,29 @@ func capacity(d *reading) (found []finding) {
 	return found
 }
 
+// exceeded says where an arm completed more than the capacity that its search has found,
+// beyond chance and by more than a search may be off.
+func (d *reading) exceeded(a prober.Answer) []finding {
+	var most *prober.StepResult
+	for _, p := range d.points(a.Arm) {
+		for _, s := range p.steps {
+			sure := compare.OfStep(s).Figures[compare.Throughput].Sure
+			if sure == nil || sure.Interval(compare.Confidence).Lower <= (1+compare.Effect)*a.Capacity.Value {
+				continue
+			}
+			if most == nil || s.Throughput > most.Throughput {
+				most = s
+			}
+		}
+	}
+	if most == nil {
+		return nil
+	}
+	v := values{"arms": []prober.Arm{a.Arm}, "value": most.Throughput, "rate": most.RequestRate}
+	says := fmt.Sprintf("throughput: %.4g at %g; capacity: %.4g", most.Throughput, most.RequestRate, a.Capacity.Value)
+	return []finding{{"capacity.exceeded", v, says}}
+}
+
 // sloKept says up to where each arm keeps the SLO: by its search, or else by its
 // steps.
 func sloKept(d *reading) (found []finding) {
@@ -108,7 +133,7 @@ func sloKept(d *reading) (found []finding) {
 			found = append(found, finding{
 				"slo.rate",
 				values{"arms": []prober.Arm{arm}, "value": e.Value},
-				fmt.Sprintf("slo_rate: %.4g, between %g and %g", e.Value, e.Lower, e.Upper),
+				fmt.Sprintf("slo_rate: %.4g, between %.4g and %.4g", e.Value, e.Lower, e.Upper),
 			})
 			continue
 		}

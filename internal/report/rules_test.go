@@ -45,6 +45,15 @@ func took(ttft, tpot float64) func(*prober.StepResult) {
 	}
 }
 
+// evenly has so many requests complete in each part of the window.
+func evenly(each int) func(*prober.StepResult) {
+	return func(s *prober.StepResult) {
+		parts := slices.Repeat([]int{each}, stats.Parts)
+		s.Completed, s.Throughput = stats.Parts*each, float64(stats.Parts*each)/s.Window.Seconds()
+		s.Batches = &prober.Batches{Completed: parts, Good: parts, TTFT: stats.BatchesOf(nil), TPOT: stats.BatchesOf(nil), E2E: stats.BatchesOf(nil)}
+	}
+}
+
 func says(inForce prober.InForceVerdict, running, waiting float64) func(*prober.StepResult) {
 	return func(s *prober.StepResult) {
 		s.Replicas = []prober.ReplicaResult{{
@@ -230,6 +239,12 @@ func TestSentences(t *testing.T) {
 				r.Answers = []prober.Answer{{Arm: single, Capacity: &prober.Estimate{Value: 16.571, Lower: 16, Upper: 18}}}
 			}), "Capacity of a: 16.6 requests a second.", "capacity: 16.57, between 16 and 18",
 		},
+		{ // 64 in each of 32 parts of 60 s are 34.13 a second, and sure to be more than 1.05·16.571
+			"capacity.exceeded", changed(recorded(made(single, 40, yes, evenly(64))), func(r *results.Record) {
+				r.Answers = []prober.Answer{{Arm: single, Capacity: &prober.Estimate{Value: 16.571, Lower: 16, Upper: 18}}}
+			}), "a completed 34.1 requests a second at 40, more than that capacity, beyond chance: the speed of the replicas changed while they were measured.",
+			"throughput: 34.13 at 40; capacity: 16.57",
+		},
 		{
 			"capacity.given_up", changed(recorded(made(single, 10, no)), func(r *results.Record) { r.Answers = []prober.Answer{{Arm: single, Err: "too many steps"}} }),
 			"The search for the capacity of a was given up: too many steps.", "search error: too many steps",
@@ -365,7 +380,7 @@ func TestSentences(t *testing.T) {
 		},
 		{ // as before, but of 16 cells: t = 3.56 of 14 degrees makes it 4.8%, and of 13 more than ln 1.05; and one TTFT that nothing decides
 			"difference.repeats_part", recorded(slices.Concat(pairs(0.98, 1.02, 1), hopeless)...),
-			"15 repeats of each step would decide 1 of the 2 means that are undetermined between b and a; no number of repeats is known that would decide the others.",
+			"15 repeats of each step would decide 1 of the 2 means that are undetermined between b and a; the others need more than 100, or no number is known that would decide them.",
 			"needed_repeats: 15",
 		},
 		{
@@ -376,8 +391,18 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"experiment.best", changed(recorded(made(single, 10, no)), func(r *results.Record) {
-				r.Comparison = &prober.Comparison{RequestRate: 70, Best: &other, Arms: []prober.Compared{{Arm: single, Throughput: 66}, {Arm: other, Throughput: 71.26}}}
-			}), "At 70 requests a second, which saturates all arms, b completes the most: 71.3 a second.", "best: b",
+				r.Comparison = &prober.Comparison{RequestRate: 70, Best: &single, Arms: []prober.Compared{
+					{Arm: single, Throughput: 71.26}, {Arm: other, Throughput: 66, ToBase: &stats.Interval{Value: 0.93, Lower: 0.9, Upper: 0.96}},
+				}}
+			}), "At 70 requests a second, which saturates all arms, a completes the most: 71.3 a second.", "best: a",
+		},
+		{
+			"experiment.better", changed(recorded(made(single, 10, no)), func(r *results.Record) {
+				r.Comparison = &prober.Comparison{RequestRate: 70, Best: &other, Arms: []prober.Compared{
+					{Arm: single, Throughput: 33}, {Arm: other, Throughput: 66, ToBase: &stats.Interval{Value: 2, Lower: 1.5, Upper: 2.75}},
+				}}
+			}), "At 70 requests a second, which saturates all arms, b completes the most: 66 a second, +100.0% (+50.0%, +175.0%) against a.",
+			"best: b; to_base: 2, between 1.5 and 2.75",
 		},
 		{
 			"experiment.none", changed(recorded(made(single, 10, no)), func(r *results.Record) {
@@ -548,7 +573,18 @@ func TestQueued(t *testing.T) {
 			t.Errorf("%s: %g s at the lowest rate, want 0.01", name, got)
 		}
 	}
-	points := read(recorded(made(single, 10, no))).points(single)
+	// Where hardly any waits, 20 ms are all that is not a wait; what was left of a slow
+	// lowest rate is not. Where many wait, nothing is learned of the rest.
+	points := read(recorded(
+		made(single, 10, no, says(prober.DidNotBind, 9, 0.1)), made(single, 15, no, took(0.02, 0.02), says(prober.DidNotBind, 9, 0)),
+		made(single, 18, no, took(0.03, 0.02), says(prober.DidNotBind, 9, 9)), made(single, 20, yes, took(4, 0.03), says(prober.Bound, 16, 100)),
+	)).points(single)
+	for i, want := range []float64{0.01, 0, 0.01, 3.98} {
+		if got, known := queued(points, &points[i]); !known || math.Abs(got-want) > 1e-9 {
+			t.Errorf("at %g: %g s, want %g", points[i].rate, got, want)
+		}
+	}
+	points = read(recorded(made(single, 10, no))).points(single)
 	if _, known := queued(points, &points[0]); known {
 		t.Error("it is known where the replicas say nothing")
 	}
