@@ -124,6 +124,9 @@ func readCompared(records *results.Reader, argument string) (compared, error) {
 		if err != nil {
 			return c, err
 		}
+		if slices.ContainsFunc(c.records, func(other *results.Record) bool { return other.ID == r.ID }) {
+			return c, fmt.Errorf("%s stands twice on one side, and would count as two runs: name it once", r.ID)
+		}
 		c.records, runs = append(c.records, r), append(runs, r.Result())
 	}
 	all := compare.OfRuns(ids, runs)

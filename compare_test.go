@@ -250,6 +250,7 @@ func TestMistakesOfCompare(t *testing.T) {
 		"--effect: 0; allowed":                                                 {"--effect", "0", ids[0], ids[1]},
 		ids[0] + " stands on both sides":                                       {ids[0], ids[0]},
 		ids[1] + " stands on both sides":                                       {ids[1], ids[0] + "," + ids[1]},
+		ids[0] + " stands twice on one side":                                   {ids[0] + "," + ids[0], ids[1]},
 		"before " + ids[0] + " made all its steps with the same configuration": {ids[1] + "," + ids[0]},
 		"have neither valid steps at the same request rate nor both a search": {
 			ids[0] + ":t:1", write(t, "bench.json", `{"request_rate": 7, "request_throughput": 7, "mean_ttft_ms": 50}`),

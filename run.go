@@ -97,6 +97,8 @@ func addRun(app *kingpin.Application, commands map[string]command) {
 	f.flag(cmd, "window", "The measured time of each step.").Default(p.Ladder.Window.String()).DurationVar(&p.Ladder.Window)
 	f.flag(cmd, "drain", "The longest time that the load goes on after the window.").Default(p.Ladder.Drain.String()).DurationVar(&p.Ladder.Drain)
 	f.flag(cmd, "cooldown", "Time without load between steps.").Default(p.Ladder.Cooldown.String()).DurationVar(&p.Ladder.Cooldown)
+	f.flag(cmd, "max-send-lag", "How late requests may be sent before a step is invalid: more of it suits a busy machine.").
+		Default(p.MaxSendLag.String()).DurationVar(&p.MaxSendLag)
 	f.flag(cmd, "seed", "Repeat a run's arrivals and lengths; 0 takes a new seed.").Uint64Var(&p.Seed)
 	commands[cmd.FullCommand()] = func(env environment, logging *promslog.Config) error {
 		p.Workload.Endpoint = config.Endpoint(*endpoint)

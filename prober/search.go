@@ -2,6 +2,7 @@ package prober
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -136,7 +137,7 @@ func (s *search) next() (rate float64, more bool) {
 	case rate == 0:
 		return 0, false
 	case s.steps >= s.MaxSteps:
-		s.err = "search.max_steps were made, " + strconv.Itoa(s.MaxSteps)
+		s.err = fmt.Sprintf("it made %d steps, as many as search.max_steps allows", s.MaxSteps)
 		return 0, false
 	}
 	s.steps++

@@ -328,7 +328,7 @@ func TestSearchAsks(t *testing.T) {
 			[]float64{20},
 			bearing(80, 0),
 			[]float64{27, 36},
-			"search.max_steps were made, 2",
+			"it made 2 steps, as many as search.max_steps allows",
 		},
 		"nothing after an invalid step alone": {
 			search{Search: wide},

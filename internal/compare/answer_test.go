@@ -149,7 +149,7 @@ func TestReasonsOfAnswers(t *testing.T) {
 		return r
 	}
 	plain := func(id string) *prober.RunResult { return searched(id, bears(small, 100, 80)) }
-	const tooHigh, tooMany = "no rate up to search.max_rate, 100, saturates the arm", "search.max_steps were made, 8"
+	const tooHigh, tooMany = "no rate up to search.max_rate, 100, saturates the arm", "it made 8 steps, as many as search.max_steps allows"
 	unknown := func(id string) *prober.RunResult {
 		return change(plain(id), func(a *prober.Answer) { *a = prober.Answer{Arm: small, Err: tooHigh} })
 	}

@@ -100,7 +100,7 @@ var ruleTexts = map[string]message{
 		"{arms}: 초당 {rate}건까지, 측정한 모든 요청률에서 SLO를 지켰습니다.",
 	},
 	"slo.between": {
-		"{arms} kept the SLO at {lower} requests a second; at {upper}, only {share} of the requests kept it.",
+		"{arms} kept the SLO at {lower} requests a second; at {upper}, {share} of the requests kept it.",
 		"{arms}: 초당 {lower}건에서는 SLO를 지켰지만, {upper}건에서는 요청의 {share}만 SLO를 만족했습니다.",
 	},
 	"slo.missed": {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"vllm_prober/internal/config"
 	"vllm_prober/internal/document"
@@ -56,4 +57,7 @@ func by(b config.CompareBy) string {
 }
 
 // percent writes a multiple as a change.
-func percent(ratio float64) string { return fmt.Sprintf("%+.1f%%", (ratio-1)*100) }
+func percent(ratio float64) string {
+	tenths := math.Round((ratio - 1) * 1000)
+	return fmt.Sprintf("%+.1f%%", (tenths+0)/10) // −0 + 0 is 0, which has no minus
+}

@@ -104,7 +104,7 @@ func texts[T any](s speaker, values []T) []string {
 }
 
 // signed is a change in percent.
-func signed(x float64) string { return strings.ReplaceAll(fmt.Sprintf("%+.1f%%", x*100), "-", "−") }
+func signed(x float64) string { return strings.ReplaceAll(percent(1+x), "-", "−") }
 
 // arm is the name of one: its target, and what else tells it from the others.
 func (s speaker) arm(a prober.Arm) string {

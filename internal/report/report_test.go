@@ -77,7 +77,7 @@ func result() *prober.RunResult {
 		Outcome: prober.RunSuccess,
 		Answers: []prober.Answer{
 			{Arm: small, Capacity: &prober.Estimate{Value: 66.43, Lower: 64, Upper: 70}, SLORate: &prober.Estimate{Value: 48.4, Lower: 47, Upper: 51}, Steps: 7},
-			{Arm: single, Capacity: &prober.Estimate{Value: 16.57, Upper: 18}, Steps: 2, Err: "search.max_steps were made, 2"},
+			{Arm: single, Capacity: &prober.Estimate{Value: 16.57, Upper: 18}, Steps: 2, Err: "it made 2 steps, as many as search.max_steps allows"},
 		},
 		Comparison: &prober.Comparison{
 			By: config.ByBatchSize, RequestRate: 70, Best: &large,

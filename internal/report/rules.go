@@ -94,7 +94,7 @@ func ranToEnd(d *reading) []finding {
 	}
 	if d.Outcome == "" {
 		made, planned := progress(d.result)
-		return []finding{{"run.under_way", values{"made": made, "planned": planned}, `outcome: ""`}}
+		return []finding{{"run.under_way", values{"made": made, "planned": planned}, "outcome: not ended"}}
 	}
 	return []finding{{"run.incomplete", values{"reason": ending{d.Outcome, d.Err}}, fmt.Sprintf("outcome: %q", d.Outcome)}}
 }

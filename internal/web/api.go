@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -66,7 +69,7 @@ func badParameter(name, format string, args ...any) error {
 }
 
 func (a *api) register(mux *http.ServeMux, slots chan struct{}) {
-	for path, answer := range map[string]func(*http.Request) (any, error){
+	answers := map[string]func(*http.Request) (any, error){
 		"now":              a.answerNow,
 		"probes":           a.answerProbes,
 		"probes/{probe}":   a.answerProbe,
@@ -78,10 +81,12 @@ func (a *api) register(mux *http.ServeMux, slots chan struct{}) {
 		"compare":          a.answerCompare,
 		"status/config":    a.answerConfig,
 		"status/buildinfo": answerBuild,
-		"{rest...}": func(q *http.Request) (any, error) {
-			return nil, &failure{http.StatusNotFound, notFound, fmt.Errorf("there is no %s: docs/api.md lists what there is", q.URL.Path)}
-		},
-	} {
+	}
+	known := strings.Join(slices.Sorted(maps.Keys(answers)), ", ")
+	answers["{rest...}"] = func(q *http.Request) (any, error) {
+		return nil, &failure{http.StatusNotFound, notFound, fmt.Errorf("there is no %s: below %s there are %s", q.URL.Path, apiRoot, known)}
+	}
+	for path, answer := range answers {
 		mux.HandleFunc(apiRoot+path, limit(slots, refuse, func(w http.ResponseWriter, q *http.Request) {
 			if q.Method != http.MethodGet && q.Method != http.MethodHead {
 				w.Header().Set("Allow", "GET, HEAD")

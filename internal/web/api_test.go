@@ -86,7 +86,7 @@ func TestRefusals(t *testing.T) {
 		kind         errorType
 		text         string
 	}{
-		{"GET", "nothing", 404, notFound, "there is no /api/v1/nothing"},
+		{"GET", "nothing", 404, notFound, "there is no /api/v1/nothing: below /api/v1/ there are compare, now, probes, probes/{probe}, runs, runs/{id}"},
 		{"GET", "", 404, notFound, "there is no /api/v1/"},
 		{"GET", "probes/q", 404, notFound, `no probe "q"`},
 		{"GET", "verdicts?probe=q", 404, notFound, `no probe "q"`},
