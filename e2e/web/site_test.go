@@ -106,8 +106,13 @@ type view struct{ name, path string }
 // the run under way ends.
 func (s *site) pages() []view {
 	return []view{
-		{"probe", "/probes/ladder"}, {"overview", "/"}, {"run", "/runs/" + s.run}, {"compare", s.comparison()}, {"heartbeat", "/probes/canary"},
-		{"runs", "/runs"}, {"configuration", "/configuration"},
+		{"probe", "/probes/ladder"},
+		{"overview", "/"},
+		{"run", "/runs/" + s.run},
+		{"compare", s.comparison()},
+		{"heartbeat", "/probes/canary"},
+		{"runs", "/runs"},
+		{"configuration", "/configuration"},
 	}
 }
 
