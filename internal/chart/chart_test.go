@@ -469,4 +469,11 @@ func TestAWideInterval(t *testing.T) {
 	if !strings.Contains(svg, "4 s (500 ms–400 s)") {
 		t.Error("the interval is not said whole")
 	}
+	h := History{Y: Axis{Unit: Seconds}}
+	for _, p := range c.Series[0].Points {
+		h.Moments = append(h.Moments, Moment{At: time.Unix(int64(p.X)*60, 0), Value: p.Y, Lower: p.Lower, Upper: p.Upper})
+	}
+	if svg := h.SVG(); !strings.Contains(svg, ">10 s</text>") || strings.Contains(svg, ">20 s</text>") || !strings.Contains(svg, ">50 ms</text>") {
+		t.Errorf("the axis of a history is not that of 0.09 s to 8 s:\n%s", svg)
+	}
 }

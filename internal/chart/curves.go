@@ -104,23 +104,28 @@ const farthest = 2
 
 // extent are the values that the axes have to reach.
 func (c Curves) extent() (xs, ys []float64) {
-	most := 0.0
+	var points []Point
 	for _, s := range c.Series {
-		for _, p := range s.Points {
-			if finite(p.X) && finite(p.Y) {
-				xs, ys, most = append(xs, p.X), append(ys, p.Y), max(most, math.Abs(p.Y))
-			}
+		points = append(points, s.Points...)
+	}
+	return extentOf(points)
+}
+
+// extentOf are the values that the axes of points have to reach.
+func extentOf(points []Point) (xs, ys []float64) {
+	most := 0.0
+	for _, p := range points {
+		if finite(p.X) && finite(p.Y) {
+			xs, ys, most = append(xs, p.X), append(ys, p.Y), max(most, math.Abs(p.Y))
 		}
 	}
-	for _, s := range c.Series {
-		for _, p := range s.Points {
-			if !finite(p.X) || !finite(p.Y) || !p.hasInterval() {
-				continue
-			}
-			ys = append(ys, min(p.Upper, farthest*most))
-			if p.Lower != 0 { // which would forbid a logarithmic axis
-				ys = append(ys, max(p.Lower, -farthest*most))
-			}
+	for _, p := range points {
+		if !finite(p.X) || !finite(p.Y) || !p.hasInterval() {
+			continue
+		}
+		ys = append(ys, min(p.Upper, farthest*most))
+		if p.Lower != 0 { // which would forbid a logarithmic axis
+			ys = append(ys, max(p.Lower, -farthest*most))
 		}
 	}
 	return xs, ys

@@ -39,16 +39,11 @@ func (m Moment) point() Point {
 func (h History) SVG() string {
 	width, height := size(h.Width, h.Height)
 	f := frame{top: 26, width: width, height: height}
-	var ys []float64
-	for _, m := range h.Moments {
-		if !finite(m.Value) {
-			continue
-		}
-		ys = append(ys, m.Value)
-		if m.point().hasInterval() {
-			ys = append(ys, m.Lower, m.Upper)
-		}
+	points := make([]Point, len(h.Moments))
+	for i, m := range h.Moments {
+		points[i] = m.point()
 	}
+	_, ys := extentOf(points)
 	f.y = h.Y.scaled(ys, height-lineHeight-6, f.top, 5)
 	f.left = 10 + widest(f.y.ticks)
 	f.x = scale{least: 0, most: 1, start: f.left + 8, end: width - 24}
