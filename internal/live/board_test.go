@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"vllm_prober/internal/schedule"
 	"vllm_prober/prober"
@@ -185,14 +186,14 @@ func TestLog(t *testing.T) {
 func TestALogIsBounded(t *testing.T) {
 	b, p := aProbe()
 	for i := range lines + 3 {
-		p.note(fmt.Sprint(i%2), fmt.Sprint(i), "long", strings.Repeat("x", 5*longest))
+		p.note(fmt.Sprint(i%2), fmt.Sprint(i), "long", strings.Repeat("뷁", longest))
 	}
 	all := b.Log("p", "")
 	if len(all) != lines || all[0].Message != "3" || all[lines-1].Message != fmt.Sprint(lines+2) {
 		t.Errorf("%d lines from %s to %s", len(all), all[0].Message, all[len(all)-1].Message)
 	}
-	if n := len(all[0].Values[0].Value); n > longest+3 {
-		t.Errorf("a value of %d bytes is kept", n)
+	if kept := all[0].Values[0].Value; len(kept) > longest+3 || !utf8.ValidString(kept) { // of characters of three bytes
+		t.Errorf("a value of %d bytes is kept: %q", len(kept), kept)
 	}
 	if n := len(b.Log("p", "1")); n != lines/2 {
 		t.Errorf("%d lines of a run", n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,7 +65,7 @@ func (b *Board) Log(probe, run string) []Line {
 func (b *Board) logged(probe string, line Line) {
 	for i := range line.Values {
 		if v := &line.Values[i].Value; len(*v) > longest {
-			*v = (*v)[:longest] + "…"
+			*v = strings.ToValidUTF8((*v)[:longest], "") + "…"
 		}
 	}
 	b.mu.Lock()

@@ -34,14 +34,17 @@ func (r *runs) compare(q *http.Request) (c comparison, err error) {
 	if c.other, err = r.run(query.Get("other")); err != nil {
 		return c, err
 	}
+	if c.base.ID == c.other.ID {
+		return c, badParameter("other", "it is %s, as base is; allowed: the id of another run", c.other.ID)
+	}
+	r.working.Lock()
+	defer r.working.Unlock()
+	differ, others := compare.Definitions(c.base, c.other), compare.OfRuns(c.other.ID, []*prober.RunResult{c.other.Result()})
 	for _, x := range compare.OfRuns(c.base.ID, []*prober.RunResult{c.base.Result()}) {
-		for _, y := range compare.OfRuns(c.other.ID, []*prober.RunResult{c.other.Result()}) {
+		for _, y := range others {
 			if x.Arm() == y.Arm() {
-				if run := compare.OnBothSides(x, y); run != "" {
-					return c, badParameter("other", fmt.Sprintf("it is %s, as base is; allowed: the id of another run", run))
-				}
 				t := compare.Between(x, y, compare.Effect)
-				t.Findings = slices.Concat(compare.Definitions(c.base, c.other), t.Findings)
+				t.Findings = slices.Concat(differ, t.Findings)
 				c.arms = append(c.arms, report.Compared{Arm: x.Arm(), Table: t})
 			}
 		}

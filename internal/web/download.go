@@ -65,8 +65,8 @@ func (p *pages) download(w http.ResponseWriter, q *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	if err := file.write(&b, record, language); err != nil {
+	text, err := p.write(file, record, language)
+	if err != nil {
 		return fmt.Errorf("writing %s of run %s: %w", name, record.ID, err)
 	}
 	saved := record.Probe + "-" + record.ID
@@ -75,8 +75,17 @@ func (p *pages) download(w http.ResponseWriter, q *http.Request) error {
 	}
 	w.Header().Set("Content-Type", file.kind)
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", saved+path.Ext(name)))
-	_, _ = w.Write(b.Bytes()) // the client may be gone
+	_, _ = w.Write(text) // the client may be gone
 	return nil
+}
+
+// write makes a file of a run.
+func (p *pages) write(file download, record *results.Record, language report.Language) ([]byte, error) {
+	p.runs.working.Lock()
+	defer p.runs.working.Unlock()
+	var b bytes.Buffer
+	err := file.write(&b, record, language)
+	return b.Bytes(), err
 }
 
 // languageOf is the language that is asked for of a file.

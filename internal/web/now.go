@@ -18,7 +18,6 @@ import (
 type nowView struct {
 	Name     string
 	State    live.State
-	At       time.Time
 	Progress live.Progress
 	// RunPercent is how much of the run is over, StepPercent of the step's warm-up and
 	// window.
@@ -27,7 +26,7 @@ type nowView struct {
 }
 
 func nowOf(p *live.Probe, now time.Time) nowView {
-	v := nowView{Name: p.Name(), State: p.State(), At: now, Progress: p.Progress(now)}
+	v := nowView{Name: p.Name(), State: p.State(), Progress: p.Progress(now)}
 	if known := v.Progress.StepsKnown; known > 0 {
 		v.RunPercent = 100 * v.Progress.StepsEnded / known
 	}

@@ -19,9 +19,9 @@ type runs struct {
 	board   *live.Board
 	records *results.Reader
 	config  func() *config.Config
-	// reading is held while records are read: many readers at a time take no more of a
-	// measurement's processors than one.
-	reading sync.Mutex
+	// working is held while records are read, and while what is not kept is made of them:
+	// many readers at a time take no more of a measurement's processors than one.
+	working sync.Mutex
 }
 
 // errNoRun is that of a run that is neither recorded nor on the board.
@@ -31,8 +31,8 @@ var errNoRun = errors.New("there is no such run")
 // results.Reader.Page gives them. Without records they are those on the board.
 func (r *runs) page(probe, before string, limit int) (page []*results.Record, more bool, err error) {
 	if r.records != nil {
-		r.reading.Lock()
-		defer r.reading.Unlock()
+		r.working.Lock()
+		defer r.working.Unlock()
 		return r.records.Page(probe, before, limit)
 	}
 	for _, p := range r.board.Probes() {
@@ -83,8 +83,8 @@ func onBoard(p *live.Probe) (all []*prober.RunResult) {
 
 // recorded is the run of an id in the records.
 func (r *runs) recorded(id string) (*results.Record, error) {
-	r.reading.Lock()
-	defer r.reading.Unlock()
+	r.working.Lock()
+	defer r.working.Unlock()
 	return r.records.Run(id)
 }
 
