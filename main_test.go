@@ -156,6 +156,10 @@ probes:
 			[]string{"run", "--rates=1", "--target=http://127.0.0.1:1", "--prompt-tokens=0"},
 			`vllm_prober: --prompt-tokens: 0; allowed: 1 to 10000000`,
 		},
+		"no send lag at all": {
+			[]string{"run", "--rates=1", "--target=http://127.0.0.1:1", "--max-send-lag=0s"},
+			`vllm_prober: --max-send-lag: 0s; allowed: more than 0s, up to 24h0m0s`,
+		},
 		"nothing to run": {[]string{"run"}, `vllm_prober: nothing to run: give --config.file, or --target and --rates`},
 		"target without rates": {
 			[]string{"run", "--target=http://127.0.0.1:1"},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -144,6 +145,9 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 		}
 		probe.Ladder.Rates = append(probe.Ladder.Rates, rate)
 	}
+	if s := probe.Search; s != nil {
+		s.MaxRate = max(s.MaxRate, slices.Max(probe.Ladder.Rates))
+	}
 	cfg := &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}}
 	return cfg, probe, inFlags(cfg.Validate())
 }
@@ -151,7 +155,8 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 // flagOf turns the paths of a configuration that flags made into the names of these.
 var flagOf = strings.NewReplacer(
 	"targets[0].replicas", "--target", "targets[0].model", "--model", "targets[0].http_client", "--api-key-file",
-	"probes[0].ladder.", "--", "probes[0].workload.", "--", "probes[0].search", "--search", "_", "-",
+	"probes[0].ladder.", "--", "probes[0].workload.", "--", "probes[0].search", "--search",
+	"probes[0].max_send_lag", "--max-send-lag", "_", "-",
 )
 
 // inFlags tells the mistakes of a configuration in the words of the flags that made

@@ -39,7 +39,7 @@ func fleet(t *testing.T, n int, o simulator.Options) *simulator.Fleet {
 // short are the flags of a run that takes a second or so. It makes no claim on the
 // machine's punctuality: what is tested is what the command does.
 func short(f *simulator.Fleet, rest ...string) []string {
-	args := []string{"run", "--warmup=200ms", "--window=1s", "--drain=20s", "--cooldown=0s", "--output-tokens=4", "--seed=7"}
+	args := []string{"run", "--warmup=200ms", "--window=1s", "--drain=20s", "--cooldown=0s", "--output-tokens=4", "--seed=7", "--max-send-lag=10s"}
 	return append(targets(args, f), rest...)
 }
 
@@ -166,7 +166,7 @@ func TestRunRemembersASearch(t *testing.T) {
 	flags := &runFlags{defaults: config.DefaultProbe(), targets: f.URLs, rates: "10"}
 	search := config.DefaultSearch()
 	p := &flags.defaults
-	p.Search, p.Seed, p.Workload.OutputTokens.Fixed = &search, 7, 4
+	p.Search, p.Seed, p.Workload.OutputTokens.Fixed, p.MaxSendLag = &search, 7, 4, 10*time.Second
 	p.Ladder.Warmup, p.Ladder.Window, p.Ladder.Drain, p.Ladder.Cooldown = 200*time.Millisecond, time.Second, 20*time.Second, 0
 	cfg, probe, err := flags.configure()
 	if err != nil {
@@ -199,4 +199,15 @@ func TestRunRemembersASearch(t *testing.T) {
 	running.signal(syscall.SIGTERM)
 	running.signal(syscall.SIGTERM)
 	running.wait()
+}
+
+// A search goes above the ladder, however high that is.
+func TestASearchAboveAHighLadder(t *testing.T) {
+	search := config.DefaultSearch()
+	flags := &runFlags{defaults: config.DefaultProbe(), targets: []string{"http://127.0.0.1:1"}, rates: "500,2000"}
+	flags.defaults.Search = &search
+	_, probe, err := flags.configure()
+	if err != nil || probe.Search.MaxRate != 2000 {
+		t.Errorf("up to %g requests a second, %v", probe.Search.MaxRate, err)
+	}
 }
