@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -81,7 +83,6 @@ func TestConfigurationsOfTheDocumentsAreValid(t *testing.T) {
 	}
 }
 
-// The mistake that the README shows is what its configuration gives.
 // What deploy/ starts is what the program takes.
 func TestCommandsOfDeployments(t *testing.T) {
 	unit := regexp.MustCompile(`(?m)^ExecStart=\S+/vllm_prober (.*)$`).FindStringSubmatch(read(t, "deploy/vllm_prober.service"))
@@ -103,8 +104,10 @@ func TestCommandsOfDeployments(t *testing.T) {
 					} `yaml:"template"`
 				} `yaml:"spec"`
 			}
-			if err := documents.Decode(&workload); err != nil {
+			if err := documents.Decode(&workload); errors.Is(err, io.EOF) {
 				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", manifest, err)
 			}
 			for _, c := range workload.Spec.Template.Spec.Containers {
 				commands[manifest] = c.Args
@@ -126,6 +129,7 @@ func TestCommandsOfDeployments(t *testing.T) {
 	}
 }
 
+// The mistake that the README shows is what its configuration gives.
 func TestTheMistakeOfTheREADME(t *testing.T) {
 	text := read(t, "README.md")
 	wrong := strings.Replace(blocks(text, "yaml")[0], "rates: [1, 2, 4, 8]", "rates: [1, 4, 2, 8]", 1)
