@@ -31,7 +31,7 @@ type bench struct {
 	Errors     []string    `json:"errors"`
 }
 
-// readBench reads one run of vllm bench serve, of the file of that name.
+// readBench reads one run of vllm bench serve, of that name.
 func readBench(name string, text []byte) (foreign, error) {
 	var b bench
 	if err := json.Unmarshal(text, &b); err != nil {
@@ -52,7 +52,7 @@ func readBench(name string, text []byte) (foreign, error) {
 	}
 	requests := b.requests()
 	s.Figures.detail(requests)
-	s.holdsRate(requests, b.Burstiness == nil)
+	s.Figures.setFlaw(rateNotHeld(name, s.RequestRate, requests, b.Burstiness == nil))
 	run := foreign{steps: []Step{s}, declared: b.declared, findings: []Finding{{Kind: Foreign, Detail: OtherTool{VLLMBench}}}}
 	if b.Concurrency != nil && *b.Concurrency > 0 {
 		run.findings = append(run.findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: InFlightLimit{name, *b.Concurrency}})

@@ -23,13 +23,13 @@ const (
 // OtherTool is that a side's figures are a tool's, which makes them in its own way.
 type OtherTool struct{ Tool Tool }
 
-// InFlightLimit is that the tool had so many requests of a file in flight at most.
+// InFlightLimit is that the tool had so many requests of a run in flight at most.
 type InFlightLimit struct {
 	File     string
 	Requests int
 }
 
-// FailedRequests is that so many requests of a file failed, or were cut.
+// FailedRequests is that so many requests of a run failed, or were cut.
 type FailedRequests struct {
 	File     string
 	Requests int
@@ -52,6 +52,7 @@ type File struct {
 
 // foreign is a run that another tool has written down.
 type foreign struct {
+	name     string // of its file, with its number but for the first
 	steps    []Step // without a run and an arm
 	declared declared
 	findings []Finding
@@ -71,7 +72,7 @@ func Read(name string, files ...File) (Side, error) {
 		if err != nil {
 			return Side{}, fmt.Errorf("reading %s: %w", f.Name, err)
 		}
-		for j, r := range runs {
+		for _, r := range runs {
 			if len(side.Steps) == 0 {
 				first = r.declared
 			}
@@ -79,12 +80,8 @@ func Read(name string, files ...File) (Side, error) {
 				return Side{}, fmt.Errorf("reading %s: it is of another arm, %s, than the files before it, %s: a side is one arm",
 					f.Name, r.declared, first)
 			}
-			run := f.Name
-			if j > 0 {
-				run = fmt.Sprintf("%s, run %d", f.Name, j+1)
-			}
 			for _, s := range r.steps {
-				s.Run, s.Arm = run, r.declared.arm(name)
+				s.Run, s.Arm = r.name, r.declared.arm(name)
 				side.Steps = append(side.Steps, s)
 			}
 			side.Findings = append(side.Findings, r.findings...)
@@ -93,8 +90,8 @@ func Read(name string, files ...File) (Side, error) {
 	return side, nil
 }
 
-// runsIn are those of a file of that name, which --append-result lets have several.
-func runsIn(name string, text []byte) (runs []foreign, err error) {
+// runsIn are those of a file, which --append-result lets have several.
+func runsIn(file string, text []byte) (runs []foreign, err error) {
 	for values := json.NewDecoder(bytes.NewReader(finite(text))); ; {
 		var value json.RawMessage
 		err := values.Decode(&value)
@@ -111,6 +108,10 @@ func runsIn(name string, text []byte) (runs []foreign, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: a file must hold the JSON of vllm bench serve --save-result or of guidellm", err)
 		}
+		name := file
+		if len(runs) > 0 {
+			name = fmt.Sprintf("%s, run %d", file, len(runs)+1)
+		}
 		var run foreign
 		switch {
 		case has.Benchmarks != nil:
@@ -123,6 +124,7 @@ func runsIn(name string, text []byte) (runs []foreign, err error) {
 		if err != nil {
 			return nil, err
 		}
+		run.name = name
 		runs = append(runs, run)
 	}
 }

@@ -162,6 +162,47 @@ func TestAReportOfGuidellm(t *testing.T) {
 	}
 }
 
+// sampled is a report of guidellm over 300 requests that were sent at a constant 10 a
+// second, of which it holds each that is a multiple of every.
+func sampled(every int) string {
+	var kept []map[string]float64
+	for i := 0; i < 300; i += every {
+		kept = append(kept, map[string]float64{"request_start_time": 1000 + float64(i)/10, "time_to_first_token_ms": 80, "request_latency": 1.5})
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf(`{"benchmarks": [{"config": {"strategy": {"type_": "constant", "rate": 10}},
+		"metrics": {"request_totals": {"successful": 300}, "requests_per_second": {"successful": {"mean": 9.5}}}, "requests": {"successful": %s}}]}`, text)
+}
+
+// Some of a run's requests do not tell at which rate all of them were sent.
+func TestASampleTellsNoRate(t *testing.T) {
+	for _, every := range []int{1, 15} {
+		side, err := Read("g.json", File{"f.json", []byte(sampled(every))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if flaw := side.Steps[0].Figures[Throughput].Flaw; flaw != (Reason{}) {
+			t.Errorf("one of %d: %+v", every, flaw)
+		}
+	}
+	// All of them do.
+	late := strings.Replace(sampled(1), `"rate": 10}`, `"rate": 12}`, 1)
+	side, err := Read("g.json", File{"f.json", []byte(late + late)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, run := range []string{"f.json", "f.json, run 2"} {
+		flaw := side.Steps[i].Figures[Throughput].Flaw
+		near(t, "the rate", flaw.Actual, 10, 1e-9)
+		if flaw.Actual = 0; flaw != (Reason{Code: RateNotHeld, Run: run, Rate: 12}) {
+			t.Errorf("%+v", flaw)
+		}
+	}
+}
+
 // What --metadata was told stands in the file as text; a program may have written numbers.
 func TestWhatAFileDeclares(t *testing.T) {
 	for text, want := range map[string]prober.Arm{

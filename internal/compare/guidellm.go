@@ -71,7 +71,7 @@ type guidellmRequest struct {
 	Latency  float64 `json:"request_latency"` // in seconds
 }
 
-// readGuidellm reads the benchmarks of a report that have an offered rate, of the file
+// readGuidellm reads the benchmarks of a report that have an offered rate, of the run
 // of that name.
 func readGuidellm(name string, text []byte) (foreign, error) {
 	var g guidellm
@@ -89,7 +89,9 @@ func readGuidellm(name string, text []byte) (foreign, error) {
 		}
 		s := Step{RequestRate: *strategy.Rate, Figures: Figures{}, WithDrain: true}
 		run.findings = append(run.findings, b.measured(name, &s)...)
-		s.holdsRate(b.requests(), strategy.Type == "constant")
+		if b.holdsAll() {
+			s.Figures.setFlaw(rateNotHeld(name, s.RequestRate, b.requests(), strategy.Type == "constant"))
+		}
 		run.steps = append(run.steps, s)
 	}
 	if len(run.steps) == 0 {
@@ -100,10 +102,7 @@ func readGuidellm(name string, text []byte) (foreign, error) {
 
 // measured fills in the figures of a step, and says what has to be known of them.
 func (b *guidellmBenchmark) measured(name string, s *Step) (found []Finding) {
-	totals := b.Metrics.Totals
-	if totals == (guidellmTotals{}) {
-		totals = b.Totals
-	}
+	totals := b.totals()
 	s.Figures.fill(b.Metrics.Throughput, 1, Throughput, "", "")
 	s.Figures.count(Throughput, totals.Successful)
 	s.Figures.fill(b.Metrics.TTFT, milli, TTFTMean, TTFTP50, TTFTP99)
@@ -118,6 +117,20 @@ func (b *guidellmBenchmark) measured(name string, s *Step) (found []Finding) {
 		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: FailedRequests{name, failed}})
 	}
 	return found
+}
+
+func (b *guidellmBenchmark) totals() guidellmTotals {
+	if b.Metrics.Totals != (guidellmTotals{}) {
+		return b.Metrics.Totals
+	}
+	return b.Totals
+}
+
+// holdsAll says whether the report holds each request: --sample-requests keeps some of
+// them, of each status. With a warm-up or a cooldown they are more than the totals.
+func (b *guidellmBenchmark) holdsAll() bool {
+	kept, totals := b.Requests, b.totals()
+	return len(kept.Successful) >= totals.Successful && len(kept.Errored) >= totals.Errored && len(kept.Incomplete) >= totals.Incomplete
 }
 
 // requests are the single ones in the order of their sending.

@@ -66,6 +66,6 @@ type Reason struct {
 	Count int
 	// Rate and Actual, in requests per second, are of RateNotHeld.
 	Rate, Actual float64
-	// Run and Err are of SearchGivenUp, and Run of NoSearch.
+	// Run and Err are of SearchGivenUp, and Run of NoSearch and of RateNotHeld.
 	Run, Err string
 }

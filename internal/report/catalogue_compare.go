@@ -19,8 +19,8 @@ var comparisonTexts = map[string]message{
 		"포화 상태에서는 부하가 이어지는 동안 지연 시간이 계속 늘어나는데, 부하를 준 시간이 서로 다름",
 	},
 	"reason.rate_not_held": {
-		"the tool was to send {rate} requests a second and sent {actual}",
-		"도구가 초당 {rate}건을 보내야 했으나 실제로는 {actual}건을 보냄",
+		"{run}: the tool was to send {rate} requests a second and sent {actual}",
+		"{run}: 도구가 초당 {rate}건을 보내야 했으나 실제로는 {actual}건을 보냄",
 	},
 	"reason.requests_cut": {
 		"{count} requests were cut at the drain limit: the latencies are of the faster ones",

@@ -209,7 +209,7 @@ func TestReasonsAndFindingsInWords(t *testing.T) {
 			t.Errorf("%s: %q in %q", code, words, ko.reason(r))
 		}
 	}
-	if got, want := english.reason(compare.Reason{Code: compare.RateNotHeld, Rate: 20, Actual: 51.54}), "the tool was to send 20 requests a second and sent 51.5"; got != want {
+	if got, want := english.reason(compare.Reason{Code: compare.RateNotHeld, Run: "g.json", Rate: 20, Actual: 51.54}), "g.json: the tool was to send 20 requests a second and sent 51.5"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for _, c := range []struct {
