@@ -196,9 +196,9 @@ func (d declared) String() string {
 // errNoRate is why a file has nothing to compare.
 var errNoRate = errors.New("it has no request rate: only open loops at a rate, with constant or Poisson arrivals, can be compared")
 
-// put adds a figure, unless the file does not have it.
+// put adds a figure, unless the file does not have it. A rate of 0 is one.
 func (all Figures) put(m Metric, value *float64, unit float64) {
-	if value != nil && isFigure(*value*unit) {
+	if value != nil && (isFigure(*value*unit) || *value == 0 && !m.IsLatency()) {
 		all[m] = Figure{Value: *value * unit, Why: Reason{Code: NotInFile}}
 	}
 }

@@ -133,6 +133,55 @@ func TestSeveralFilesAreRepeats(t *testing.T) {
 	}
 }
 
+// goodputs are files of vllm bench serve with these, of a run whose requests came at rate
+// where 10 a second were asked for; null is that no goodput was asked for.
+func goodputs(t *testing.T, name string, rate float64, all ...string) Side {
+	t.Helper()
+	var starts []float64
+	for i := range 100 {
+		starts = append(starts, 1+float64(i)/rate)
+	}
+	text, err := json.Marshal(starts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []File
+	for i, goodput := range all {
+		files = append(files, File{fmt.Sprint(name, i), fmt.Appendf(nil, `{"request_rate": 10, "burstiness": null, "request_throughput": 9.5,
+			"request_goodput": %s, "completed": 100, "latencies": %s, "start_times": %s}`, goodput, text, text)})
+	}
+	side, err := Read(name, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return side
+}
+
+// A goodput of 0 is one: no request was good. Where none was asked for there is none.
+func TestAGoodputOfNothing(t *testing.T) {
+	good := goodputs(t, "good", 10, "4.0", "4.1", "4.05")
+	for name, test := range map[string]struct {
+		other Side
+		want  ReasonCode
+	}{
+		"in some runs":              {goodputs(t, "bad", 10, "0.0", "0", "4.05"), NoRequest},
+		"in all runs":               {goodputs(t, "bad", 10, "0.0", "0", "0.0"), NoRequest},
+		"of a rate not held":        {goodputs(t, "bad", 20, "0.0", "0", "0"), RateNotHeld},
+		"in one of a rate not held": {goodputs(t, "bad", 20, "0.0", "4.05", "4.05"), RateNotHeld},
+		"not asked for":             {goodputs(t, "bad", 10, "null", "null", "null"), OnlyInBase},
+	} {
+		if c := cell(t, Between(good, test.other, Effect), 10, Goodput); c.Word != stats.Undetermined || c.Reason.Code != test.want || c.Interval != nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	// A step whose rate was not held is not left out for having no goodput.
+	mixed := goodputs(t, "mixed", 10, "4.05", "4.06")
+	mixed.Steps = append(mixed.Steps, goodputs(t, "bad", 20, "0").Steps...)
+	if c := cell(t, Between(good, mixed, Effect), 10, Goodput); c.Reason.Code != RateNotHeld {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestAReportOfGuidellm(t *testing.T) {
 	metrics := `"metrics": {"requests_per_second": {"successful": {"mean": 9.5}},
 		"time_to_first_token_ms": {"successful": {"mean": 80, "median": 79, "percentiles": {"p99": 95}}},
