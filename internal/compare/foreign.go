@@ -90,12 +90,17 @@ func Read(name string, files ...File) (Side, error) {
 	return side, nil
 }
 
-// runsIn are those of a file, which --append-result lets have several.
+// runsIn are those of a file, which --append-result lets have several. Those that had no
+// request rate are left out, unless none had one.
 func runsIn(file string, text []byte) (runs []foreign, err error) {
-	for values := json.NewDecoder(bytes.NewReader(finite(text))); ; {
+	values := json.NewDecoder(bytes.NewReader(finite(text)))
+	for n := 1; ; n++ {
 		var value json.RawMessage
 		err := values.Decode(&value)
-		if errors.Is(err, io.EOF) && len(runs) > 0 {
+		if errors.Is(err, io.EOF) && n > 1 {
+			if len(runs) == 0 {
+				return nil, errNoRate
+			}
 			return runs, nil
 		}
 		var has struct {
@@ -109,8 +114,8 @@ func runsIn(file string, text []byte) (runs []foreign, err error) {
 			return nil, fmt.Errorf("%w: a file must hold the JSON of vllm bench serve --save-result or of guidellm", err)
 		}
 		name := file
-		if len(runs) > 0 {
-			name = fmt.Sprintf("%s, run %d", file, len(runs)+1)
+		if n > 1 {
+			name = fmt.Sprintf("%s, run %d", file, n)
 		}
 		var run foreign
 		switch {
@@ -120,6 +125,9 @@ func runsIn(file string, text []byte) (runs []foreign, err error) {
 			run, err = readBench(name, value)
 		default:
 			err = errors.New("it has neither the request_throughput of vllm bench serve --save-result nor the benchmarks of guidellm")
+		}
+		if errors.Is(err, errNoRate) {
+			continue
 		}
 		if err != nil {
 			return nil, err

@@ -182,6 +182,28 @@ func TestAGoodputOfNothing(t *testing.T) {
 	}
 }
 
+// One run of an appended file that had no rate does not hide the others.
+func TestAnAppendedRunWithoutARate(t *testing.T) {
+	endless := strings.Replace(plainBench, `"request_rate": 50.0`, `"request_rate": "inf"`, 1)
+	side, err := Read("a", File{"a.json", []byte(plainBench + endless + plainBench)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var runs []string
+	for _, s := range side.Steps {
+		runs = append(runs, s.Run)
+	}
+	if want := []string{"a.json", "a.json, run 3"}; !slices.Equal(runs, want) || len(side.Findings) != len(want) {
+		t.Errorf("runs %q with %+v, want %q", runs, side.Findings, want)
+	}
+	if _, err := Read("a", File{"a.json", []byte(endless + endless)}); err == nil || !strings.Contains(err.Error(), "a.json: it has no request rate") {
+		t.Errorf("no run has one: %v", err)
+	}
+	if _, err := Read("a", File{"a.json", []byte(plainBench + "{}")}); err == nil || !strings.Contains(err.Error(), "neither the request_throughput") {
+		t.Errorf("another thing is appended: %v", err)
+	}
+}
+
 func TestAReportOfGuidellm(t *testing.T) {
 	metrics := `"metrics": {"requests_per_second": {"successful": {"mean": 9.5}},
 		"time_to_first_token_ms": {"successful": {"mean": 80, "median": 79, "percentiles": {"p99": 95}}},
