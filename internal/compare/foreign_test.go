@@ -274,6 +274,27 @@ func TestASampleTellsNoRate(t *testing.T) {
 	}
 }
 
+// Random arrivals may come faster than they were to in the mean, of 101 by three tenths;
+// constant ones, whose burstiness is written as infinite, may not. A release that knows no
+// burstiness sends at random.
+func TestConstantArrivalsAreThoseOfAnInfiniteBurstiness(t *testing.T) {
+	for burstiness, held := range map[string]bool{"": true, `"burstiness": 1.0,`: true, `"burstiness": Infinity,`: false} {
+		var starts []string
+		for i := range 101 {
+			starts = append(starts, fmt.Sprint(1+float64(i)/12))
+		}
+		text := fmt.Appendf(nil, `{"request_rate": 10, %s "request_throughput": 9.5, "latencies": [%s], "start_times": [%[2]s]}`,
+			burstiness, strings.Join(starts, ","))
+		side, err := Read("a", File{"a.json", text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if flaw := side.Steps[0].Figures[Throughput].Flaw; (flaw == (Reason{})) != held {
+			t.Errorf("with %q: %+v", burstiness, flaw)
+		}
+	}
+}
+
 // What --metadata was told stands in the file as text; a program may have written numbers.
 func TestWhatAFileDeclares(t *testing.T) {
 	for text, want := range map[string]prober.Arm{
