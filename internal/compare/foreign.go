@@ -35,8 +35,9 @@ type FailedRequests struct {
 	Requests int
 }
 
-// WeightedByTokens is that a file does not hold each request, so that its time between
-// tokens, which stands for TPOT, may count an answer by its tokens.
+// WeightedByTokens is that a file does not hold just the requests that its figures are of,
+// but a sample, or those of a warm-up, too, so that its time between tokens, which stands
+// for TPOT, may count an answer by its tokens.
 type WeightedByTokens struct{ File string }
 
 func (OtherTool) detail()        {}

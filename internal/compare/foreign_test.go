@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -292,6 +293,26 @@ func TestConstantArrivalsAreThoseOfAnInfiniteBurstiness(t *testing.T) {
 		if flaw := side.Steps[0].Figures[Throughput].Flaw; (flaw == (Reason{})) != held {
 			t.Errorf("with %q: %+v", burstiness, flaw)
 		}
+	}
+}
+
+// What is true of a whole report is said once, whatever the number of its rates.
+func TestFindingsOfAReportAreSaidOnce(t *testing.T) {
+	one := `{"config": {"strategy": {"type_": "constant", "rate": %d}}, "metrics": {"request_totals": {"successful": 9, "errored": %d},
+		"requests_per_second": {"successful": {"mean": 9.5}}}}`
+	text := fmt.Appendf(nil, `{"benchmarks": [`+one+`, `+one+`]}`, 10, 1, 20, 2)
+	side, err := Read("g", File{"g.json", text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Finding{
+		{Kind: Foreign, Detail: OtherTool{Guidellm}},
+		{Kind: Foreign, Detail: WeightedByTokens{"g.json"}},
+		{Kind: Foreign, RequestRate: 10, Detail: FailedRequests{"g.json", 1}},
+		{Kind: Foreign, RequestRate: 20, Detail: FailedRequests{"g.json", 2}},
+	}
+	if found := Between(side, side, Effect).Findings; !reflect.DeepEqual(found, want) {
+		t.Errorf("%+v, want %+v", found, want)
 	}
 }
 

@@ -111,7 +111,7 @@ func (b *guidellmBenchmark) measured(name string, s *Step) (found []Finding) {
 		s.Figures.detail(b.requests())
 	} else {
 		s.Figures.fill(b.Metrics.ITL, milli, TPOTMean, "", TPOTP99)
-		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: WeightedByTokens{name}})
+		found = append(found, Finding{Kind: Foreign, Detail: WeightedByTokens{name}})
 	}
 	if failed := totals.Errored + totals.Incomplete; failed > 0 {
 		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: FailedRequests{name, failed}})
@@ -126,8 +126,8 @@ func (b *guidellmBenchmark) totals() guidellmTotals {
 	return b.Totals
 }
 
-// holdsAll says whether the report holds each request: --sample-requests keeps some of
-// them, of each status. With a warm-up or a cooldown they are more than the totals.
+// holdsAll says whether the report holds each request: it may have been told to keep but a
+// sample of each status. With a warm-up or a cooldown they are more than the totals.
 func (b *guidellmBenchmark) holdsAll() bool {
 	kept, totals := b.Requests, b.totals()
 	return len(kept.Successful) >= totals.Successful && len(kept.Errored) >= totals.Errored && len(kept.Incomplete) >= totals.Incomplete

@@ -124,15 +124,15 @@ var comparisonTexts = map[string]message{
 		"guidellm은 쿨다운을 지정하지 않으면 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼",
 	},
 	"finding.in_flight_limit": {
-		"{file} had at most {requests} requests in flight: while these are slow it asks for less, and what the others waited for their turn is in no latency",
-		"{file}: 동시에 진행된 요청이 최대 {requests}건임; 이 요청들이 느려지면 그만큼 덜 보내게 되고, 나머지 요청이 차례를 기다린 시간은 지연 시간에 들어가지 않음",
+		"{file} had at most {requests} requests in flight at {rate} req/s: while these are slow it asks for less, and what the others waited for their turn is in no latency",
+		"{file}: 초당 {rate}건에서 동시에 진행된 요청이 최대 {requests}건임; 이 요청들이 느려지면 그만큼 덜 보내게 되고, 나머지 요청이 차례를 기다린 시간은 지연 시간에 들어가지 않음",
 	},
 	"finding.failed_requests": {
-		"{requests} requests of {file} failed or were cut; its latencies are of the others",
-		"{file}: 요청 {requests}건이 실패했거나 중단되었고, 지연 시간은 나머지 요청들의 값임",
+		"{requests} requests of {file} at {rate} req/s failed or were cut; its latencies are of the others",
+		"{file}: 초당 {rate}건에서 요청 {requests}건이 실패했거나 중단되었고, 지연 시간은 나머지 요청들의 값임",
 	},
 	"finding.weighted_by_tokens": {
-		"{file} does not hold each request: its time between tokens, which stands for TPOT, may count an answer by its tokens",
-		"{file}: 요청별 기록이 없음; TPOT를 대신하는 토큰 간 시간은 응답을 토큰 수로 가중한 값일 수 있음",
+		"{file} does not hold just the requests that its figures are of: its time between tokens, which stands for TPOT, may count an answer by its tokens",
+		"{file}: 수치에 해당하는 요청만의 기록이 없음; TPOT를 대신하는 토큰 간 시간은 응답을 토큰 수로 가중한 값일 수 있음",
 	},
 }

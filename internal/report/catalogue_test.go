@@ -265,16 +265,16 @@ func TestReasonsAndFindingsInWords(t *testing.T) {
 				"and its latencies begin when a request is sent, not when it was intended",
 		},
 		{
-			compare.Finding{Kind: compare.Foreign, Detail: compare.InFlightLimit{File: "a", Requests: 64}},
-			"a had at most 64 requests in flight: while these are slow it asks for less, and what the others waited for their turn is in no latency",
+			compare.Finding{Kind: compare.Foreign, RequestRate: 20, Detail: compare.InFlightLimit{File: "a", Requests: 64}},
+			"a had at most 64 requests in flight at 20 req/s: while these are slow it asks for less, and what the others waited for their turn is in no latency",
 		},
 		{
-			compare.Finding{Kind: compare.Foreign, Detail: compare.FailedRequests{File: "a", Requests: 3}},
-			"3 requests of a failed or were cut; its latencies are of the others",
+			compare.Finding{Kind: compare.Foreign, RequestRate: 20, Detail: compare.FailedRequests{File: "a", Requests: 3}},
+			"3 requests of a at 20 req/s failed or were cut; its latencies are of the others",
 		},
 		{
 			compare.Finding{Kind: compare.Foreign, Detail: compare.WeightedByTokens{File: "a"}},
-			"a does not hold each request: its time between tokens, which stands for TPOT, may count an answer by its tokens",
+			"a does not hold just the requests that its figures are of: its time between tokens, which stands for TPOT, may count an answer by its tokens",
 		},
 	} {
 		if got := english.detail(c.finding); got != c.want {
