@@ -78,8 +78,8 @@ func Read(name string, files ...File) (Side, error) {
 				first = r.declared
 			}
 			if r.declared != first {
-				return Side{}, fmt.Errorf("reading %s: it is of another arm, %s, than the files before it, %s: a side is one arm",
-					f.Name, r.declared, first)
+				return Side{}, fmt.Errorf("reading %s: it is of another arm, %s, than what was read before it, %s: a side is one arm",
+					r.name, r.declared, first)
 			}
 			for _, s := range r.steps {
 				s.Run, s.Arm = r.name, r.declared.arm(name)

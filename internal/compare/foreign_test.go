@@ -205,6 +205,18 @@ func TestAnAppendedRunWithoutARate(t *testing.T) {
 	}
 }
 
+// The runs of a file are of one arm, as those of several are.
+func TestAnAppendedRunOfAnotherArm(t *testing.T) {
+	of := func(size int) string {
+		return fmt.Sprintf(`{"request_rate": 10, "request_throughput": 9, "batch_size": "%d"}`, size)
+	}
+	_, err := Read("a", File{"a.json", []byte(of(16) + of(32))})
+	want := "reading a.json, run 2: it is of another arm, with batch_size 32, gpus 0 and replicas 0, than what was read before it, with batch_size 16,"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 func TestAReportOfGuidellm(t *testing.T) {
 	metrics := `"metrics": {"requests_per_second": {"successful": {"mean": 9.5}},
 		"time_to_first_token_ms": {"successful": {"mean": 80, "median": 79, "percentiles": {"p99": 95}}},
