@@ -212,6 +212,9 @@ func TestReasonsAndFindingsInWords(t *testing.T) {
 	if got, want := english.reason(compare.Reason{Code: compare.RateNotHeld, Run: "g.json", Rate: 20, Actual: 51.54}), "g.json: the tool was to send 20 requests a second and sent 51.5"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+	if got, want := english.reason(compare.Reason{Code: compare.NoSearch, Run: "r"}), "run r ended before its search had found this"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	for _, c := range []struct {
 		finding compare.Finding
 		want    string
