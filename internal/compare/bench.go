@@ -37,7 +37,7 @@ func readBench(name string, text []byte) (foreign, error) {
 	if err := json.Unmarshal(text, &b); err != nil {
 		return foreign{}, err
 	}
-	s := Step{Figures: Figures{}, WithDrain: true}
+	s := Step{Figures: Figures{}, Foreign: true, WithDrain: true}
 	if json.Unmarshal(b.RequestRate, &s.RequestRate) != nil || !isFigure(s.RequestRate) {
 		return foreign{}, errNoRate
 	}

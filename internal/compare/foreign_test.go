@@ -328,6 +328,43 @@ func TestFindingsOfAReportAreSaidOnce(t *testing.T) {
 	}
 }
 
+// Told to warm up until answers come, and to cool down before it stops sending, guidellm
+// counts in a window, as the prober does. The run is of 300 requests from second 1000 on,
+// at 10 a second, of 1.5 s each.
+func TestThroughputOfAWindowOfGuidellm(t *testing.T) {
+	window, _ := sides([]*prober.StepResult{made("r", small, 10, 1, 0.08, 285)}, nil)
+	for name, test := range map[string]struct {
+		measured  string
+		withDrain bool
+	}{
+		"a release that does not say":    {``, true},
+		"neither":                        {`"start_time": 1000, "end_time": 1031.4,`, true},
+		"a warm-up alone":                {`"start_time": 1005, "end_time": 1031.4,`, true},
+		"a warm-up before any answer":    {`"start_time": 1001, "end_time": 1025,`, true},
+		"a cooldown alone":               {`"start_time": 1000, "end_time": 1025,`, true},
+		"a cooldown within the drain":    {`"start_time": 1005, "end_time": 1030,`, true},
+		"a warm-up and a cooldown":       {`"start_time": 1005, "end_time": 1025,`, false},
+		"a window that ends as it began": {`"start_time": 1005, "end_time": 0,`, true},
+	} {
+		text := strings.Replace(sampled(1), `"metrics"`, test.measured+` "metrics"`, 1)
+		side, err := Read("g.json", File{"f.json", []byte(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := side.Steps[0].WithDrain; got != test.withDrain {
+			t.Errorf("%s: with the drain is %t", name, got)
+		}
+		c := cell(t, Between(side, window, Effect), 10, Throughput)
+		if got := c.Reason.Code == DrainCounted; got != test.withDrain {
+			t.Errorf("%s: %+v", name, c)
+		}
+		// It is of one arm, by whatever name, with a drain or without.
+		if run := OnBothSides(side, Side{Name: "another", Steps: []Step{{Run: "f.json", Arm: large}}}); run != "f.json" {
+			t.Errorf("%s: on both sides is %q", name, run)
+		}
+	}
+}
+
 // What --metadata was told stands in the file as text; a program may have written numbers.
 func TestWhatAFileDeclares(t *testing.T) {
 	for text, want := range map[string]prober.Arm{

@@ -120,8 +120,8 @@ var comparisonTexts = map[string]message{
 		"vllm bench serve는 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 측정 구간이 없으므로 처음 요청들은 빈 서버를, 마지막 요청들은 비어 가는 서버를 만남; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼",
 	},
 	"finding.guidellm": {
-		"guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, so that its throughput falls short; and its latencies begin when a request is sent, not when it was intended",
-		"guidellm은 쿨다운을 지정하지 않으면 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼",
+		"guidellm counts the time in which its first requests fill the server and its last drain as time, unless it is told a warm-up and a cooldown, so that its throughput falls short; and its latencies begin when a request is sent, not when it was intended",
+		"guidellm은 웜업과 쿨다운을 지정하지 않으면 처음 요청들이 서버를 채우는 시간과 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼",
 	},
 	"finding.in_flight_limit": {
 		"{file} had at most {requests} requests in flight at {rate} req/s: while these are slow it asks for less, and what the others waited for their turn is in no latency",

@@ -264,7 +264,7 @@ func TestReasonsAndFindingsInWords(t *testing.T) {
 		},
 		{
 			compare.Finding{Kind: compare.Foreign, Detail: compare.OtherTool{Tool: compare.Guidellm}},
-			"guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, so that its throughput falls short; " +
+			"guidellm counts the time in which its first requests fill the server and its last drain as time, unless it is told a warm-up and a cooldown, so that its throughput falls short; " +
 				"and its latencies begin when a request is sent, not when it was intended",
 		},
 		{
