@@ -51,7 +51,7 @@ func readBench(name string, text []byte) (foreign, error) {
 		s.Figures.put(metric, value, milli)
 	}
 	requests := b.requests()
-	s.Figures.detail(requests)
+	s.Figures.reckon(requests)
 	s.Figures.setFlaw(rateNotHeld(name, s.RequestRate, requests, string(b.Burstiness) == "null"))
 	run := foreign{steps: []Step{s}, declared: b.declared, findings: []Finding{{Kind: Foreign, Detail: OtherTool{VLLMBench}}}}
 	if b.Concurrency != nil && *b.Concurrency > 0 {

@@ -112,7 +112,7 @@ func (b *guidellmBenchmark) measured(name string, s *Step, requests []request) (
 	s.Figures.fill(b.Metrics.TTFT, milli, TTFTMean, TTFTP50, TTFTP99)
 	s.Figures.fill(b.Metrics.Latency, 1, E2EMean, "", E2EP99)
 	if n := len(b.Requests.Successful); n > 0 && n == totals.Successful {
-		s.Figures.detail(requests)
+		s.Figures.reckon(requests)
 	} else {
 		s.Figures.fill(b.Metrics.ITL, milli, TPOTMean, "", TPOTP99)
 		found = append(found, Finding{Kind: Foreign, Detail: WeightedByTokens{name}})

@@ -14,9 +14,9 @@ type request struct {
 	ttft, tpot, e2e float64 // seconds
 }
 
-// detail adds what single requests tell, which are in the order of their sending: the
+// reckon adds what single requests tell, which are in the order of their sending: the
 // figures that the tool did not reckon, and the chance in each.
-func (all Figures) detail(requests []request) {
+func (all Figures) reckon(requests []request) {
 	var ttft, tpot, e2e []stats.Sample
 	for i, r := range requests {
 		at := float64(i) / float64(len(requests))
