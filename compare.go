@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,8 +80,7 @@ func tablesOf(a, b compared, base, other string, effect float64) ([]*compare.Tab
 				continue
 			}
 			if run := compare.OnBothSides(x, y); run != "" {
-				return nil, fmt.Errorf("%s stands on both sides with the same arm, and would be held against itself: name it once, "+
-					"or an arm on each side as RUN:TARGET:REPLICAS", run)
+				return nil, onBothSides(run, len(a.records) == 0)
 			}
 			t := compare.Between(x, y, effect)
 			t.Findings = slices.Concat(definitions, t.Findings)
@@ -99,6 +99,14 @@ func tablesOf(a, b compared, base, other string, effect float64) ([]*compare.Tab
 		return nil, fmt.Errorf("%s and %s have neither valid steps at the same request rate nor both a search", tables[0].Base, tables[0].Other)
 	}
 	return tables, nil
+}
+
+func onBothSides(run string, isFile bool) error {
+	if isFile { // which is of one arm
+		return fmt.Errorf("%s stands on both sides, and would be held against itself: name it once", run)
+	}
+	return fmt.Errorf("%s stands on both sides with the same arm, and would be held against itself: name it once, "+
+		"or an arm on each side as RUN:TARGET:REPLICAS", run)
 }
 
 func names(sides ...[]compare.Side) string {
@@ -164,7 +172,7 @@ func readFiles(argument string) (compared, error) {
 		if err != nil {
 			return compared{}, err
 		}
-		files = append(files, compare.File{Name: name, Text: text})
+		files = append(files, compare.File{Name: filepath.Clean(name), Text: text})
 	}
 	side, err := compare.Read(argument, files...)
 	if err != nil {

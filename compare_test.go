@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -232,11 +233,17 @@ func TestCompareTheFieldReport(t *testing.T) {
 			t.Errorf("with %s:\n%s", metadata, out)
 		}
 	}
-	// The same file is the same run, by whatever side.
+	// The same file is the same run, by whatever side and name.
 	first, _, _ := strings.Cut(four16, ",")
-	p := start(t, "compare", four16, first)
-	if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), first+" stands on both sides") {
-		t.Errorf("a file on both sides: status %d: %s", status, p.stderr.String())
+	again := filepath.Dir(first) + "/./" + filepath.Base(first)
+	for want, args := range map[string][]string{
+		first + " stands on both sides, and would be held against itself: name it once\n":  {four16, again},
+		first + " stands twice on a side, and would be taken for two runs: name it once\n": {four16 + "," + again, one},
+	} {
+		p := start(t, append([]string{"compare"}, args...)...)
+		if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), want) {
+			t.Errorf("%v: status %d: %q lacks %q", args, status, p.stderr.String(), want)
+		}
 	}
 }
 

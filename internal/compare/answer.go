@@ -72,13 +72,10 @@ func settled(run *prober.RunResult, arm prober.Arm, capacity *prober.Estimate) (
 	return fewest
 }
 
-// missing says why what one of the searches found cannot be compared; it is none where all
-// of it can. A search that was given up must not be left out: what is too high to be found
-// is missing because it is high.
+// missing says why a figure of one of the steps cannot be compared; it is none where all
+// can. A step whose figure has no value must not be left out: what a search that was given
+// up did not find may be missing because it is high.
 func missing(metric Metric, base, other []Step) Reason {
-	if !metric.IsAnswer() {
-		return Reason{}
-	}
 	for _, s := range slices.Concat(base, other) {
 		if f := s.Figures[metric]; f.Flaw != (Reason{}) {
 			return f.Flaw

@@ -9,7 +9,7 @@ type bench struct {
 	declared
 
 	RequestRate json.RawMessage `json:"request_rate"` // a number, or "inf"
-	Burstiness  *float64        `json:"burstiness"`   // nil where it is infinite, and arrivals are constant
+	Burstiness  json.RawMessage `json:"burstiness"`   // a number, or null for an infinite one; empty of old releases, whose arrivals are random
 	Concurrency *int            `json:"max_concurrency"`
 	Throughput  *float64        `json:"request_throughput"`
 	Goodput     *float64        `json:"request_goodput"`
@@ -31,13 +31,13 @@ type bench struct {
 	Errors     []string    `json:"errors"`
 }
 
-// readBench reads one run of vllm bench serve, of the file of that name.
+// readBench reads one run of vllm bench serve, of that name.
 func readBench(name string, text []byte) (foreign, error) {
 	var b bench
 	if err := json.Unmarshal(text, &b); err != nil {
 		return foreign{}, err
 	}
-	s := Step{Figures: Figures{}, WithDrain: true}
+	s := Step{Figures: Figures{}, Foreign: true, WithDrain: true}
 	if json.Unmarshal(b.RequestRate, &s.RequestRate) != nil || !isFigure(s.RequestRate) {
 		return foreign{}, errNoRate
 	}
@@ -51,8 +51,8 @@ func readBench(name string, text []byte) (foreign, error) {
 		s.Figures.put(metric, value, milli)
 	}
 	requests := b.requests()
-	s.Figures.detail(requests)
-	s.holdsRate(requests, b.Burstiness == nil)
+	s.Figures.reckon(requests)
+	s.Figures.setFlaw(rateNotHeld(name, s.RequestRate, requests, string(b.Burstiness) == "null"))
 	run := foreign{steps: []Step{s}, declared: b.declared, findings: []Finding{{Kind: Foreign, Detail: OtherTool{VLLMBench}}}}
 	if b.Concurrency != nil && *b.Concurrency > 0 {
 		run.findings = append(run.findings, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: InFlightLimit{name, *b.Concurrency}})

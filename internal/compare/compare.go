@@ -163,11 +163,11 @@ func figures(metric Metric, steps []Step) (all []Figure, of []Step) {
 	return all, of
 }
 
-// hasNone says whether a step has a rate of 0.
+// hasNone says whether a step has a rate of 0, of steps whose figures have no flaw.
 func hasNone(metric Metric, steps []Step) bool {
 	return slices.ContainsFunc(steps, func(s Step) bool {
 		f, has := s.Figures[metric]
-		return has && f.Value == 0 && f.Flaw == (Reason{})
+		return has && f.Value == 0
 	})
 }
 
@@ -199,7 +199,7 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 		return c, true
 	}
 	c.Change = c.Other/c.Base - 1
-	if c.Reason = flaw(metric, a, b, stepsA, stepsB); c.Reason != (Reason{}) {
+	if c.Reason = unlike(metric, stepsA, stepsB); c.Reason != (Reason{}) {
 		return c, true
 	}
 	change, unknown := changeOf(metric, a, b, stepsA, stepsB)
@@ -222,13 +222,9 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	return c, true
 }
 
-// flaw says why figures cannot be compared at all; it is none where they can.
-func flaw(metric Metric, a, b []Figure, stepsA, stepsB []Step) Reason {
-	for _, f := range slices.Concat(a, b) {
-		if f.Flaw != (Reason{}) {
-			return f.Flaw
-		}
-	}
+// unlike says why the steps of the sides are none to compare a metric of; it is none where
+// they are.
+func unlike(metric Metric, stepsA, stepsB []Step) Reason {
 	if !metric.IsLatency() {
 		if drains := func(s Step) bool { return s.WithDrain }; slices.ContainsFunc(stepsA, drains) != slices.ContainsFunc(stepsB, drains) {
 			return Reason{Code: DrainCounted}

@@ -23,20 +23,21 @@ const (
 // OtherTool is that a side's figures are a tool's, which makes them in its own way.
 type OtherTool struct{ Tool Tool }
 
-// InFlightLimit is that the tool had so many requests of a file in flight at most.
+// InFlightLimit is that the tool had so many requests of a run in flight at most.
 type InFlightLimit struct {
 	File     string
 	Requests int
 }
 
-// FailedRequests is that so many requests of a file failed, or were cut.
+// FailedRequests is that so many requests of a run failed, or were cut.
 type FailedRequests struct {
 	File     string
 	Requests int
 }
 
-// WeightedByTokens is that a file does not hold each request, so that its time between
-// tokens, which stands for TPOT, may count an answer by its tokens.
+// WeightedByTokens is that a file does not hold just the requests that its figures are of,
+// but a sample, or those of a warm-up, too, so that its time between tokens, which stands
+// for TPOT, may count an answer by its tokens.
 type WeightedByTokens struct{ File string }
 
 func (OtherTool) detail()        {}
@@ -52,6 +53,7 @@ type File struct {
 
 // foreign is a run that another tool has written down.
 type foreign struct {
+	name     string // of its file, with its number but for the first
 	steps    []Step // without a run and an arm
 	declared declared
 	findings []Finding
@@ -71,20 +73,16 @@ func Read(name string, files ...File) (Side, error) {
 		if err != nil {
 			return Side{}, fmt.Errorf("reading %s: %w", f.Name, err)
 		}
-		for j, r := range runs {
+		for _, r := range runs {
 			if len(side.Steps) == 0 {
 				first = r.declared
 			}
 			if r.declared != first {
-				return Side{}, fmt.Errorf("reading %s: it is of another arm, %s, than the files before it, %s: a side is one arm",
-					f.Name, r.declared, first)
-			}
-			run := f.Name
-			if j > 0 {
-				run = fmt.Sprintf("%s, run %d", f.Name, j+1)
+				return Side{}, fmt.Errorf("reading %s: it is of another arm, %s, than what was read before it, %s: a side is one arm",
+					r.name, r.declared, first)
 			}
 			for _, s := range r.steps {
-				s.Run, s.Arm = run, r.declared.arm(name)
+				s.Run, s.Arm = r.name, r.declared.arm(name)
 				side.Steps = append(side.Steps, s)
 			}
 			side.Findings = append(side.Findings, r.findings...)
@@ -93,12 +91,17 @@ func Read(name string, files ...File) (Side, error) {
 	return side, nil
 }
 
-// runsIn are those of a file of that name, which --append-result lets have several.
-func runsIn(name string, text []byte) (runs []foreign, err error) {
-	for values := json.NewDecoder(bytes.NewReader(finite(text))); ; {
+// runsIn are those of a file, which --append-result lets have several. Those that had no
+// request rate are left out, unless none had one.
+func runsIn(file string, text []byte) (runs []foreign, err error) {
+	values := json.NewDecoder(bytes.NewReader(finite(text)))
+	for n := 1; ; n++ {
 		var value json.RawMessage
 		err := values.Decode(&value)
-		if errors.Is(err, io.EOF) && len(runs) > 0 {
+		if errors.Is(err, io.EOF) && n > 1 {
+			if len(runs) == 0 {
+				return nil, errNoRate
+			}
 			return runs, nil
 		}
 		var has struct {
@@ -111,6 +114,10 @@ func runsIn(name string, text []byte) (runs []foreign, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: a file must hold the JSON of vllm bench serve --save-result or of guidellm", err)
 		}
+		name := file
+		if n > 1 {
+			name = fmt.Sprintf("%s, run %d", file, n)
+		}
 		var run foreign
 		switch {
 		case has.Benchmarks != nil:
@@ -120,9 +127,13 @@ func runsIn(name string, text []byte) (runs []foreign, err error) {
 		default:
 			err = errors.New("it has neither the request_throughput of vllm bench serve --save-result nor the benchmarks of guidellm")
 		}
+		if errors.Is(err, errNoRate) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
+		run.name = name
 		runs = append(runs, run)
 	}
 }
@@ -194,9 +205,9 @@ func (d declared) String() string {
 // errNoRate is why a file has nothing to compare.
 var errNoRate = errors.New("it has no request rate: only open loops at a rate, with constant or Poisson arrivals, can be compared")
 
-// put adds a figure, unless the file does not have it.
+// put adds a figure, unless the file does not have it. A rate of 0 is one.
 func (all Figures) put(m Metric, value *float64, unit float64) {
-	if value != nil && isFigure(*value*unit) {
+	if value != nil && (isFigure(*value*unit) || *value == 0 && !m.IsLatency()) {
 		all[m] = Figure{Value: *value * unit, Why: Reason{Code: NotInFile}}
 	}
 }

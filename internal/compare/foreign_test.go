@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -133,6 +134,89 @@ func TestSeveralFilesAreRepeats(t *testing.T) {
 	}
 }
 
+// goodputs are files of vllm bench serve with these, of a run whose requests came at rate
+// where 10 a second were asked for; null is that no goodput was asked for.
+func goodputs(t *testing.T, name string, rate float64, all ...string) Side {
+	t.Helper()
+	var starts []float64
+	for i := range 100 {
+		starts = append(starts, 1+float64(i)/rate)
+	}
+	text, err := json.Marshal(starts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []File
+	for i, goodput := range all {
+		files = append(files, File{fmt.Sprint(name, i), fmt.Appendf(nil, `{"request_rate": 10, "burstiness": null, "request_throughput": 9.5,
+			"request_goodput": %s, "completed": 100, "latencies": %s, "start_times": %s}`, goodput, text, text)})
+	}
+	side, err := Read(name, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return side
+}
+
+// A goodput of 0 is one: no request was good. Where none was asked for there is none.
+func TestAGoodputOfNothing(t *testing.T) {
+	good := goodputs(t, "good", 10, "4.0", "4.1", "4.05")
+	for name, test := range map[string]struct {
+		other Side
+		want  ReasonCode
+	}{
+		"in some runs":              {goodputs(t, "bad", 10, "0.0", "0", "4.05"), NoRequest},
+		"in all runs":               {goodputs(t, "bad", 10, "0.0", "0", "0.0"), NoRequest},
+		"of a rate not held":        {goodputs(t, "bad", 20, "0.0", "0", "0"), RateNotHeld},
+		"in one of a rate not held": {goodputs(t, "bad", 20, "0.0", "4.05", "4.05"), RateNotHeld},
+		"not asked for":             {goodputs(t, "bad", 10, "null", "null", "null"), OnlyInBase},
+	} {
+		if c := cell(t, Between(good, test.other, Effect), 10, Goodput); c.Word != stats.Undetermined || c.Reason.Code != test.want || c.Interval != nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	// A step whose rate was not held is not left out for having no goodput.
+	mixed := goodputs(t, "mixed", 10, "4.05", "4.06")
+	mixed.Steps = append(mixed.Steps, goodputs(t, "bad", 20, "0").Steps...)
+	if c := cell(t, Between(good, mixed, Effect), 10, Goodput); c.Reason.Code != RateNotHeld {
+		t.Errorf("%+v", c)
+	}
+}
+
+// One run of an appended file that had no rate does not hide the others.
+func TestAnAppendedRunWithoutARate(t *testing.T) {
+	endless := strings.Replace(plainBench, `"request_rate": 50.0`, `"request_rate": "inf"`, 1)
+	side, err := Read("a", File{"a.json", []byte(plainBench + endless + plainBench)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var runs []string
+	for _, s := range side.Steps {
+		runs = append(runs, s.Run)
+	}
+	if want := []string{"a.json", "a.json, run 3"}; !slices.Equal(runs, want) || len(side.Findings) != len(want) {
+		t.Errorf("runs %q with %+v, want %q", runs, side.Findings, want)
+	}
+	if _, err := Read("a", File{"a.json", []byte(endless + endless)}); err == nil || !strings.Contains(err.Error(), "a.json: it has no request rate") {
+		t.Errorf("no run has one: %v", err)
+	}
+	if _, err := Read("a", File{"a.json", []byte(plainBench + "{}")}); err == nil || !strings.Contains(err.Error(), "neither the request_throughput") {
+		t.Errorf("another thing is appended: %v", err)
+	}
+}
+
+// The runs of a file are of one arm, as those of several are.
+func TestAnAppendedRunOfAnotherArm(t *testing.T) {
+	of := func(size int) string {
+		return fmt.Sprintf(`{"request_rate": 10, "request_throughput": 9, "batch_size": "%d"}`, size)
+	}
+	_, err := Read("a", File{"a.json", []byte(of(16) + of(32))})
+	want := "reading a.json, run 2: it is of another arm, with batch_size 32, gpus 0 and replicas 0, than what was read before it, with batch_size 16,"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 func TestAReportOfGuidellm(t *testing.T) {
 	metrics := `"metrics": {"requests_per_second": {"successful": {"mean": 9.5}},
 		"time_to_first_token_ms": {"successful": {"mean": 80, "median": 79, "percentiles": {"p99": 95}}},
@@ -158,6 +242,125 @@ func TestAReportOfGuidellm(t *testing.T) {
 		}
 		if side.Steps[0].RequestRate != 10 || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// sampled is a report of guidellm over 300 requests that were sent at a constant 10 a
+// second, of which it holds each that is a multiple of every.
+func sampled(every int) string {
+	var kept []map[string]float64
+	for i := 0; i < 300; i += every {
+		kept = append(kept, map[string]float64{"request_start_time": 1000 + float64(i)/10, "time_to_first_token_ms": 80, "request_latency": 1.5})
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf(`{"benchmarks": [{"config": {"strategy": {"type_": "constant", "rate": 10}},
+		"metrics": {"request_totals": {"successful": 300}, "requests_per_second": {"successful": {"mean": 9.5}}}, "requests": {"successful": %s}}]}`, text)
+}
+
+// Some of a run's requests do not tell at which rate all of them were sent.
+func TestASampleTellsNoRate(t *testing.T) {
+	for _, every := range []int{1, 15} {
+		side, err := Read("g.json", File{"f.json", []byte(sampled(every))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if flaw := side.Steps[0].Figures[Throughput].Flaw; flaw != (Reason{}) {
+			t.Errorf("one of %d: %+v", every, flaw)
+		}
+	}
+	// All of them do.
+	late := strings.Replace(sampled(1), `"rate": 10}`, `"rate": 12}`, 1)
+	side, err := Read("g.json", File{"f.json", []byte(late + late)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, run := range []string{"f.json", "f.json, run 2"} {
+		flaw := side.Steps[i].Figures[Throughput].Flaw
+		near(t, "the rate", flaw.Actual, 10, 1e-9)
+		if flaw.Actual = 0; flaw != (Reason{Code: RateNotHeld, Run: run, Rate: 12}) {
+			t.Errorf("%+v", flaw)
+		}
+	}
+}
+
+// Random arrivals may come faster than they were to in the mean, of 101 by three tenths;
+// constant ones, whose burstiness is written as infinite, may not. A release that knows no
+// burstiness sends at random.
+func TestConstantArrivalsAreThoseOfAnInfiniteBurstiness(t *testing.T) {
+	for burstiness, held := range map[string]bool{"": true, `"burstiness": 1.0,`: true, `"burstiness": Infinity,`: false} {
+		var starts []string
+		for i := range 101 {
+			starts = append(starts, fmt.Sprint(1+float64(i)/12))
+		}
+		text := fmt.Appendf(nil, `{"request_rate": 10, %s "request_throughput": 9.5, "latencies": [%s], "start_times": [%[2]s]}`,
+			burstiness, strings.Join(starts, ","))
+		side, err := Read("a", File{"a.json", text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if flaw := side.Steps[0].Figures[Throughput].Flaw; (flaw == (Reason{})) != held {
+			t.Errorf("with %q: %+v", burstiness, flaw)
+		}
+	}
+}
+
+// What is true of a whole report is said once, whatever the number of its rates.
+func TestFindingsOfAReportAreSaidOnce(t *testing.T) {
+	one := `{"config": {"strategy": {"type_": "constant", "rate": %d}}, "metrics": {"request_totals": {"successful": 9, "errored": %d},
+		"requests_per_second": {"successful": {"mean": 9.5}}}}`
+	text := fmt.Appendf(nil, `{"benchmarks": [`+one+`, `+one+`]}`, 10, 1, 20, 2)
+	side, err := Read("g", File{"g.json", text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Finding{
+		{Kind: Foreign, Detail: OtherTool{Guidellm}},
+		{Kind: Foreign, Detail: WeightedByTokens{"g.json"}},
+		{Kind: Foreign, RequestRate: 10, Detail: FailedRequests{"g.json", 1}},
+		{Kind: Foreign, RequestRate: 20, Detail: FailedRequests{"g.json", 2}},
+	}
+	if found := Between(side, side, Effect).Findings; !reflect.DeepEqual(found, want) {
+		t.Errorf("%+v, want %+v", found, want)
+	}
+}
+
+// Told to warm up until answers come, and to cool down before it stops sending, guidellm
+// counts in a window, as the prober does. The run is of 300 requests from second 1000 on,
+// at 10 a second, of 1.5 s each.
+func TestThroughputOfAWindowOfGuidellm(t *testing.T) {
+	window, _ := sides([]*prober.StepResult{made("r", small, 10, 1, 0.08, 285)}, nil)
+	for name, test := range map[string]struct {
+		measured  string
+		withDrain bool
+	}{
+		"a release that does not say":    {``, true},
+		"neither":                        {`"start_time": 1000, "end_time": 1031.4,`, true},
+		"a warm-up alone":                {`"start_time": 1005, "end_time": 1031.4,`, true},
+		"a warm-up before any answer":    {`"start_time": 1001, "end_time": 1025,`, true},
+		"a cooldown alone":               {`"start_time": 1000, "end_time": 1025,`, true},
+		"a cooldown within the drain":    {`"start_time": 1005, "end_time": 1030,`, true},
+		"a warm-up and a cooldown":       {`"start_time": 1005, "end_time": 1025,`, false},
+		"a window that ends as it began": {`"start_time": 1005, "end_time": 0,`, true},
+	} {
+		text := strings.Replace(sampled(1), `"metrics"`, test.measured+` "metrics"`, 1)
+		side, err := Read("g.json", File{"f.json", []byte(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := side.Steps[0].WithDrain; got != test.withDrain {
+			t.Errorf("%s: with the drain is %t", name, got)
+		}
+		c := cell(t, Between(side, window, Effect), 10, Throughput)
+		if got := c.Reason.Code == DrainCounted; got != test.withDrain {
+			t.Errorf("%s: %+v", name, c)
+		}
+		// It is of one arm, by whatever name, with a drain or without.
+		if run := OnBothSides(side, Side{Name: "another", Steps: []Step{{Run: "f.json", Arm: large}}}); run != "f.json" {
+			t.Errorf("%s: on both sides is %q", name, run)
 		}
 	}
 }

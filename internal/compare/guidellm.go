@@ -31,6 +31,9 @@ type guidellmBenchmark struct {
 		ITL        guidellmFigure `json:"inter_token_latency_ms"`
 		Latency    guidellmFigure `json:"request_latency"` // in seconds
 	} `json:"metrics"`
+	// Start and End are of what was measured: the run without its warm-up and cooldown.
+	Start    float64        `json:"start_time"`
+	End      float64        `json:"end_time"`
 	Totals   guidellmTotals `json:"request_totals"` // before
 	Requests struct {
 		Successful []guidellmRequest `json:"successful"`
@@ -71,7 +74,7 @@ type guidellmRequest struct {
 	Latency  float64 `json:"request_latency"` // in seconds
 }
 
-// readGuidellm reads the benchmarks of a report that have an offered rate, of the file
+// readGuidellm reads the benchmarks of a report that have an offered rate, of the run
 // of that name.
 func readGuidellm(name string, text []byte) (foreign, error) {
 	var g guidellm
@@ -87,9 +90,12 @@ func readGuidellm(name string, text []byte) (foreign, error) {
 		if strategy.Rate == nil || !isFigure(*strategy.Rate) || strategy.Type != "constant" && strategy.Type != "poisson" {
 			continue
 		}
-		s := Step{RequestRate: *strategy.Rate, Figures: Figures{}, WithDrain: true}
-		run.findings = append(run.findings, b.measured(name, &s)...)
-		s.holdsRate(b.requests(), strategy.Type == "constant")
+		requests := b.requests()
+		s := Step{RequestRate: *strategy.Rate, Figures: Figures{}, Foreign: true, WithDrain: !b.isWindow(requests)}
+		run.findings = append(run.findings, b.measured(name, &s, requests)...)
+		if b.holdsAll() {
+			s.Figures.setFlaw(rateNotHeld(name, s.RequestRate, requests, strategy.Type == "constant"))
+		}
 		run.steps = append(run.steps, s)
 	}
 	if len(run.steps) == 0 {
@@ -99,25 +105,44 @@ func readGuidellm(name string, text []byte) (foreign, error) {
 }
 
 // measured fills in the figures of a step, and says what has to be known of them.
-func (b *guidellmBenchmark) measured(name string, s *Step) (found []Finding) {
-	totals := b.Metrics.Totals
-	if totals == (guidellmTotals{}) {
-		totals = b.Totals
-	}
+func (b *guidellmBenchmark) measured(name string, s *Step, requests []request) (found []Finding) {
+	totals := b.totals()
 	s.Figures.fill(b.Metrics.Throughput, 1, Throughput, "", "")
 	s.Figures.count(Throughput, totals.Successful)
 	s.Figures.fill(b.Metrics.TTFT, milli, TTFTMean, TTFTP50, TTFTP99)
 	s.Figures.fill(b.Metrics.Latency, 1, E2EMean, "", E2EP99)
 	if n := len(b.Requests.Successful); n > 0 && n == totals.Successful {
-		s.Figures.detail(b.requests())
+		s.Figures.reckon(requests)
 	} else {
 		s.Figures.fill(b.Metrics.ITL, milli, TPOTMean, "", TPOTP99)
-		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: WeightedByTokens{name}})
+		found = append(found, Finding{Kind: Foreign, Detail: WeightedByTokens{name}})
 	}
 	if failed := totals.Errored + totals.Incomplete; failed > 0 {
 		found = append(found, Finding{Kind: Foreign, RequestRate: s.RequestRate, Detail: FailedRequests{name, failed}})
 	}
 	return found
+}
+
+func (b *guidellmBenchmark) totals() guidellmTotals {
+	if b.Metrics.Totals != (guidellmTotals{}) {
+		return b.Metrics.Totals
+	}
+	return b.Totals
+}
+
+// holdsAll says whether the report holds each request: it may have been told to keep but a
+// sample of each status. With a warm-up or a cooldown they are more than the totals.
+func (b *guidellmBenchmark) holdsAll() bool {
+	kept, totals := b.Requests, b.totals()
+	return len(kept.Successful) >= totals.Successful && len(kept.Errored) >= totals.Errored && len(kept.Incomplete) >= totals.Incomplete
+}
+
+// isWindow says whether it was measured while the load lasted: from when answers already
+// came, until when requests were still sent.
+func (b *guidellmBenchmark) isWindow(requests []request) bool {
+	answered := func(r request) bool { return r.e2e > 0 && r.sent+r.e2e <= b.Start }
+	sent := func(r request) bool { return r.sent > b.End }
+	return b.Start < b.End && slices.ContainsFunc(requests, answered) && slices.ContainsFunc(requests, sent)
 }
 
 // requests are the single ones in the order of their sending.

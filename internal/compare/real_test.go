@@ -182,7 +182,7 @@ func TestRealReportsOfGuidellm(t *testing.T) {
 			}
 			var flaw Reason
 			if !kept[s.RequestRate] {
-				flaw = Reason{Code: RateNotHeld, Rate: s.RequestRate, Actual: 39 / (slices.Max(starts) - slices.Min(starts))}
+				flaw = Reason{Code: RateNotHeld, Run: name, Rate: s.RequestRate, Actual: 39 / (slices.Max(starts) - slices.Min(starts))}
 			}
 			if got := s.Figures[TTFTMean].Flaw; got != flaw {
 				t.Errorf("%s at %g: %+v, want %+v", name, s.RequestRate, got, flaw)

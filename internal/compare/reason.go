@@ -41,7 +41,7 @@ const (
 	// OneSearch: there is one run of each, and one search tells nothing of chance.
 	OneSearch ReasonCode = "one_search"
 	// SearchGivenUp and NoSearch: the search of a run was given up, with an error, or the
-	// run ended before it.
+	// run ended before its search had found it.
 	SearchGivenUp ReasonCode = "search_given_up"
 	NoSearch      ReasonCode = "no_search"
 	// TooCoarse: the truth lies between two rates, and repeats do not tell where.
@@ -66,6 +66,6 @@ type Reason struct {
 	Count int
 	// Rate and Actual, in requests per second, are of RateNotHeld.
 	Rate, Actual float64
-	// Run and Err are of SearchGivenUp, and Run of NoSearch.
+	// Run and Err are of SearchGivenUp, and Run of NoSearch and of RateNotHeld.
 	Run, Err string
 }

@@ -14,9 +14,9 @@ type request struct {
 	ttft, tpot, e2e float64 // seconds
 }
 
-// detail adds what single requests tell, which are in the order of their sending: the
+// reckon adds what single requests tell, which are in the order of their sending: the
 // figures that the tool did not reckon, and the chance in each.
-func (all Figures) detail(requests []request) {
+func (all Figures) reckon(requests []request) {
 	var ttft, tpot, e2e []stats.Sample
 	for i, r := range requests {
 		at := float64(i) / float64(len(requests))
@@ -55,10 +55,14 @@ func (l latency) reckon(samples []stats.Sample) float64 {
 	return stats.Quantile(values, stats.Levels()[l.level])
 }
 
-// holdsRate looks whether requests were sent at the step's rate, as far as they tell
-// when. No figure of a step whose requests were not can be compared at that rate.
-// constant says that their distances were all to be the same, and not random.
-func (s Step) holdsRate(requests []request, constant bool) {
+// offRate is by what share a load may have another rate than it was to have.
+const offRate = 0.05
+
+// rateNotHeld says that all requests of a run, as far as they tell when they were sent,
+// were not sent at its rate: none of its figures can be compared at that rate. It is none
+// where they were. constant says that their distances were all to be the same, and not
+// random.
+func rateNotHeld(run string, rate float64, requests []request, constant bool) Reason {
 	var sent []float64
 	for _, r := range requests {
 		if r.sent > 0 {
@@ -66,19 +70,24 @@ func (s Step) holdsRate(requests []request, constant bool) {
 		}
 	}
 	if len(sent) < 2 || slices.Max(sent) == slices.Min(sent) {
-		return
+		return Reason{}
 	}
 	gaps := float64(len(sent) - 1)
 	actual := gaps / (slices.Max(sent) - slices.Min(sent))
-	off := Effect
+	off := offRate
 	if !constant { // three standard deviations of the logarithm of so many random ones' sum
 		off = max(off, 3/math.Sqrt(gaps))
 	}
-	if math.Abs(math.Log(actual/s.RequestRate)) <= off {
-		return
+	if math.Abs(math.Log(actual/rate)) <= off {
+		return Reason{}
 	}
-	for metric, f := range s.Figures {
-		f.Flaw = Reason{Code: RateNotHeld, Rate: s.RequestRate, Actual: actual}
-		s.Figures[metric] = f
+	return Reason{Code: RateNotHeld, Run: run, Rate: rate, Actual: actual}
+}
+
+// setFlaw says of all figures why they cannot be compared, or that they can.
+func (all Figures) setFlaw(flaw Reason) {
+	for metric, f := range all {
+		f.Flaw = flaw
+		all[metric] = f
 	}
 }

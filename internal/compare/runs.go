@@ -57,7 +57,7 @@ func (s Side) Arm() prober.Arm {
 // A file of another tool is of one arm, by whatever name.
 func OnBothSides(a, b Side) string {
 	at := slices.IndexFunc(a.Steps, func(s Step) bool {
-		return slices.ContainsFunc(b.Steps, func(other Step) bool { return other.Run == s.Run && (other.Arm == s.Arm || s.WithDrain) })
+		return slices.ContainsFunc(b.Steps, func(other Step) bool { return other.Run == s.Run && (other.Arm == s.Arm || s.Foreign) })
 	})
 	if at < 0 {
 		return ""

@@ -24,6 +24,8 @@ type Step struct {
 	// where they are not known.
 	Window     float64
 	TTFT, TPOT []float64
+	// Foreign says that another tool measured it.
+	Foreign bool
 	// WithDrain says that the throughput is a number of requests over the time until
 	// the last one's end, which falls short of what arrived however fast the server is.
 	WithDrain bool

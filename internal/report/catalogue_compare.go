@@ -19,8 +19,8 @@ var comparisonTexts = map[string]message{
 		"포화 상태에서는 부하가 이어지는 동안 지연 시간이 계속 늘어나는데, 부하를 준 시간이 서로 다름",
 	},
 	"reason.rate_not_held": {
-		"the tool was to send {rate} requests a second and sent {actual}",
-		"도구가 초당 {rate}건을 보내야 했으나 실제로는 {actual}건을 보냄",
+		"{run}: the tool was to send {rate} requests a second and sent {actual}",
+		"{run}: 도구가 초당 {rate}건을 보내야 했으나 실제로는 {actual}건을 보냄",
 	},
 	"reason.requests_cut": {
 		"{count} requests were cut at the drain limit: the latencies are of the faster ones",
@@ -71,8 +71,8 @@ var comparisonTexts = map[string]message{
 		"실행 {run}: 탐색이 중단됨({error})",
 	},
 	"reason.no_search": {
-		"run {run} ended before its search",
-		"실행 {run}: 탐색 전에 끝남",
+		"run {run} ended before its search had found this",
+		"실행 {run}: 탐색이 이 값을 찾기 전에 끝남",
 	},
 	"reason.too_coarse": {
 		"the rates that the searches tried lie too far apart to find the effect, however many runs there are",
@@ -120,19 +120,19 @@ var comparisonTexts = map[string]message{
 		"vllm bench serve는 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 측정 구간이 없으므로 처음 요청들은 빈 서버를, 마지막 요청들은 비어 가는 서버를 만남; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼",
 	},
 	"finding.guidellm": {
-		"guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, so that its throughput falls short; and its latencies begin when a request is sent, not when it was intended",
-		"guidellm은 쿨다운을 지정하지 않으면 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼",
+		"guidellm counts the time in which its first requests fill the server and its last drain as time, unless it is told a warm-up and a cooldown, so that its throughput falls short; and its latencies begin when a request is sent, not when it was intended",
+		"guidellm은 웜업과 쿨다운을 지정하지 않으면 처음 요청들이 서버를 채우는 시간과 마지막 요청들이 끝날 때까지의 시간도 소요 시간에 넣으므로 처리량이 실제보다 낮음; 지연 시간은 보내려 한 시각이 아니라 실제로 보낸 시각부터 잼",
 	},
 	"finding.in_flight_limit": {
-		"{file} had at most {requests} requests in flight: while these are slow it asks for less, and what the others waited for their turn is in no latency",
-		"{file}: 동시에 진행된 요청이 최대 {requests}건임; 이 요청들이 느려지면 그만큼 덜 보내게 되고, 나머지 요청이 차례를 기다린 시간은 지연 시간에 들어가지 않음",
+		"{file} had at most {requests} requests in flight at {rate} req/s: while these are slow it asks for less, and what the others waited for their turn is in no latency",
+		"{file}: 초당 {rate}건에서 동시에 진행된 요청이 최대 {requests}건임; 이 요청들이 느려지면 그만큼 덜 보내게 되고, 나머지 요청이 차례를 기다린 시간은 지연 시간에 들어가지 않음",
 	},
 	"finding.failed_requests": {
-		"{requests} requests of {file} failed or were cut; its latencies are of the others",
-		"{file}: 요청 {requests}건이 실패했거나 중단되었고, 지연 시간은 나머지 요청들의 값임",
+		"{requests} requests of {file} at {rate} req/s failed or were cut; its latencies are of the others",
+		"{file}: 초당 {rate}건에서 요청 {requests}건이 실패했거나 중단되었고, 지연 시간은 나머지 요청들의 값임",
 	},
 	"finding.weighted_by_tokens": {
-		"{file} does not hold each request: its time between tokens, which stands for TPOT, may count an answer by its tokens",
-		"{file}: 요청별 기록이 없음; TPOT를 대신하는 토큰 간 시간은 응답을 토큰 수로 가중한 값일 수 있음",
+		"{file} does not hold just the requests that its figures are of: its time between tokens, which stands for TPOT, may count an answer by its tokens",
+		"{file}: 수치에 해당하는 요청만의 기록이 없음; TPOT를 대신하는 토큰 간 시간은 응답을 토큰 수로 가중한 값일 수 있음",
 	},
 }

@@ -209,7 +209,10 @@ func TestReasonsAndFindingsInWords(t *testing.T) {
 			t.Errorf("%s: %q in %q", code, words, ko.reason(r))
 		}
 	}
-	if got, want := english.reason(compare.Reason{Code: compare.RateNotHeld, Rate: 20, Actual: 51.54}), "the tool was to send 20 requests a second and sent 51.5"; got != want {
+	if got, want := english.reason(compare.Reason{Code: compare.RateNotHeld, Run: "g.json", Rate: 20, Actual: 51.54}), "g.json: the tool was to send 20 requests a second and sent 51.5"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := english.reason(compare.Reason{Code: compare.NoSearch, Run: "r"}), "run r ended before its search had found this"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for _, c := range []struct {
@@ -261,20 +264,20 @@ func TestReasonsAndFindingsInWords(t *testing.T) {
 		},
 		{
 			compare.Finding{Kind: compare.Foreign, Detail: compare.OtherTool{Tool: compare.Guidellm}},
-			"guidellm counts the time in which the last requests drain as time, unless it is told a cooldown, so that its throughput falls short; " +
+			"guidellm counts the time in which its first requests fill the server and its last drain as time, unless it is told a warm-up and a cooldown, so that its throughput falls short; " +
 				"and its latencies begin when a request is sent, not when it was intended",
 		},
 		{
-			compare.Finding{Kind: compare.Foreign, Detail: compare.InFlightLimit{File: "a", Requests: 64}},
-			"a had at most 64 requests in flight: while these are slow it asks for less, and what the others waited for their turn is in no latency",
+			compare.Finding{Kind: compare.Foreign, RequestRate: 20, Detail: compare.InFlightLimit{File: "a", Requests: 64}},
+			"a had at most 64 requests in flight at 20 req/s: while these are slow it asks for less, and what the others waited for their turn is in no latency",
 		},
 		{
-			compare.Finding{Kind: compare.Foreign, Detail: compare.FailedRequests{File: "a", Requests: 3}},
-			"3 requests of a failed or were cut; its latencies are of the others",
+			compare.Finding{Kind: compare.Foreign, RequestRate: 20, Detail: compare.FailedRequests{File: "a", Requests: 3}},
+			"3 requests of a at 20 req/s failed or were cut; its latencies are of the others",
 		},
 		{
 			compare.Finding{Kind: compare.Foreign, Detail: compare.WeightedByTokens{File: "a"}},
-			"a does not hold each request: its time between tokens, which stands for TPOT, may count an answer by its tokens",
+			"a does not hold just the requests that its figures are of: its time between tokens, which stands for TPOT, may count an answer by its tokens",
 		},
 	} {
 		if got := english.detail(c.finding); got != c.want {

@@ -64,9 +64,9 @@ func (s speaker) detail(f compare.Finding) string {
 	case compare.OtherTool:
 		return s.say("finding."+string(d.Tool), nil)
 	case compare.InFlightLimit:
-		return s.say("finding.in_flight_limit", values{"file": d.File, "requests": d.Requests})
+		return s.say("finding.in_flight_limit", values{"rate": f.RequestRate, "file": d.File, "requests": d.Requests})
 	case compare.FailedRequests:
-		return s.say("finding.failed_requests", values{"file": d.File, "requests": d.Requests})
+		return s.say("finding.failed_requests", values{"rate": f.RequestRate, "file": d.File, "requests": d.Requests})
 	case compare.WeightedByTokens:
 		return s.say("finding.weighted_by_tokens", values{"file": d.File})
 	default:
