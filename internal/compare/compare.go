@@ -356,16 +356,15 @@ func (t *Table) judge(base, other Side) {
 			paired, tooVaried = answersPaired, RunsTooVaried
 		}
 		needed, canTell := c.change.Needed(t.Effect, (1-Confidence)/float64(len(tested)), Power, paired)
-		c.NeededRepeats = needed
 		switch {
 		case c.Interval.Lower > 0 || c.Interval.Upper < 0:
-			c.Reason = Reason{Code: OneOfMany, Count: len(tested)}
+			c.Reason, c.NeededRepeats = Reason{Code: OneOfMany, Count: len(tested)}, needed
 		case c.change.TooCoarse(t.Effect):
 			c.Reason = Reason{Code: TooCoarse}
 		case !canTell:
 			c.Reason = Reason{Code: tooVaried, Count: stats.MostRepeats}
 		default:
-			c.Reason = Reason{Code: Chance}
+			c.Reason, c.NeededRepeats = Reason{Code: Chance}, needed
 		}
 	}
 }

@@ -44,7 +44,8 @@ const (
 	// run ended before it.
 	SearchGivenUp ReasonCode = "search_given_up"
 	NoSearch      ReasonCode = "no_search"
-	// TooCoarse: the truth lies between two rates, and repeats do not tell where.
+	// TooCoarse: the truth lies between two rates, repeats do not tell where, and it makes
+	// the difference.
 	TooCoarse ReasonCode = "too_coarse"
 	// RunsTooVaried: chance does so much that not even so many runs of each would tell.
 	RunsTooVaried ReasonCode = "runs_too_varied"
