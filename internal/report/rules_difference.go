@@ -61,7 +61,7 @@ func ofAnswer(p contrast, c *compare.Cell) (f finding, says bool) {
 		return f, false
 	}
 	v := values{
-		"metric": c.Metric, "other": p.other, "than": reference{p.base}, "from": c.Base, "to": c.Other, "runs": c.NeededRepeats,
+		"metric": c.Metric, "other": p.other, "than": reference{p.base}, "from": c.Base, "to": c.Other, "runs": c.NeededRepeats, "reason": c.Reason,
 		"change": signed(c.Change), "share": strings.TrimLeft(signed(c.Change), "+−"), "interval": intervalOf(c), "beyond": margin(c.Beyond),
 	}
 	rule := "difference.answer_more"
