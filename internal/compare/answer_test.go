@@ -63,6 +63,20 @@ func TestAnswersOfArmsAreComparedInPairs(t *testing.T) {
 	near(t, "the lower end", c.Interval.Lower, 1.1*math.Exp(0.002-half)-1, 1e-6)
 	near(t, "the upper end", c.Interval.Upper, 1.1*math.Exp(0.002+half)-1, 1e-6)
 
+	// A run of one arm alone has no part in it, however coarse its search was.
+	coarse := bears(large, 10, 10)
+	coarse.SLORate.Lower, coarse.SLORate.Upper = 5, 20
+	var searches []*prober.RunResult
+	for i := range 2 {
+		searches = append(searches, searched(fmt.Sprint(i), bears(small, 10, 10), bears(large, 10, 10)))
+	}
+	alone := searched("alone", coarse)
+	c = cell(t, Between(searchesOf(t, small, searches...), searchesOf(t, large, append(searches, alone)...), Effect), 0, SLORate)
+	near(t, "the upper end of an SLO rate", c.Interval.Upper, 1.05*1.05-1, 1e-9) // 5% at either side
+	if c.Method != stats.Pairs || c.OtherSteps != 2 {
+		t.Errorf("%+v", c)
+	}
+
 	c = cell(t, Between(searchesOf(t, small, both...), searchesOf(t, large, another...), Effect), 0, Capacity)
 	if c.Method != stats.Repeats || c.Word != stats.Undetermined || c.Reason != (Reason{Code: RunsTooVaried, Count: 1000}) {
 		t.Errorf("%+v", c)
