@@ -125,10 +125,11 @@ func (s Side) at(rate float64) (steps []Step) {
 	return steps
 }
 
-// Typical is the geometric mean of a metric at a request rate; 0 where the side has none.
-func (s Side) Typical(m Metric, rate float64) float64 {
+// Typical is the geometric mean of a metric at a request rate, and of how many steps; 0
+// where the side has none.
+func (s Side) Typical(m Metric, rate float64) (figure float64, steps int) {
 	all, _ := figures(m, s.at(rate))
-	return typical(all)
+	return typical(all), len(all)
 }
 
 func commonRates(a, b Side) (rates []float64) {
