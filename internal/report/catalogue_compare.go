@@ -71,8 +71,8 @@ var comparisonTexts = map[string]message{
 		"실행 {run}: 탐색이 중단됨({error})",
 	},
 	"reason.no_search": {
-		"run {run} ended before its search",
-		"실행 {run}: 탐색 전에 끝남",
+		"run {run} ended before its search had found this",
+		"실행 {run}: 탐색이 이 값을 찾기 전에 끝남",
 	},
 	"reason.too_coarse": {
 		"the rates that the searches tried lie too far apart to tell the effect from none, however many runs there are",

@@ -147,3 +147,20 @@ func TestAnswersSayWhyTheyAreUndetermined(t *testing.T) {
 		}
 	}
 }
+
+// A run that was stopped in the middle of its search did not end before it.
+func TestASearchThatWasCut(t *testing.T) {
+	cut := changed(searching(9, 20, nil), func(r *results.Record) {
+		r.Outcome, r.Answers[0].Capacity.Lower = prober.RunAborted, 10
+	})
+	for language, want := range map[Language]string{
+		English: "run run-9 ended before its search had found this",
+		Korean:  "실행 run-9: 탐색이 이 값을 찾기 전에 끝남",
+	} {
+		d := read(cut, former(20, 20.2, 19.8)...)
+		w := &writer{speaker{language, d.arms}, d}
+		if rows := rowsOf(t, w.sinceBefore()); len(rows) == 0 || rows[0][len(rows[0])-1] != want {
+			t.Errorf("%q, want %s", rows, want)
+		}
+	}
+}
