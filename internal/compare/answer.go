@@ -31,7 +31,7 @@ func OfAnswer(run *prober.RunResult, a *prober.Answer) (Step, bool) {
 	s.Figures[Capacity] = Figure{Flaw: lacking}
 	if c := a.Capacity; c != nil {
 		f := Figure{Value: c.Value, Why: Reason{Code: OneSearch}, Count: settled(run, a.Arm, c), Flaw: lacking}
-		if a.IsConfirmed() {
+		if a.Confirmed {
 			f.Flaw = Reason{}
 		}
 		s.Figures[Capacity] = f

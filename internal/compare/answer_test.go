@@ -174,9 +174,9 @@ func TestReasonsOfAnswers(t *testing.T) {
 	unknown := func(id string) *prober.RunResult {
 		return change(plain(id), func(a *prober.Answer) { *a = prober.Answer{Arm: small, Err: tooHigh} })
 	}
-	cut := func(lower, upper float64) *prober.RunResult {
+	cut := func(confirmed bool) *prober.RunResult {
 		return change(plain("b"), func(a *prober.Answer) {
-			a.Capacity.Lower, a.Capacity.Upper, a.SLORate, a.Err = lower, upper, nil, tooMany
+			a.Confirmed, a.SLORate, a.Err = confirmed, nil, tooMany
 		})
 	}
 	stopped := change(plain("b"), func(a *prober.Answer) { a.Capacity.Lower = 50 })
@@ -192,9 +192,8 @@ func TestReasonsOfAnswers(t *testing.T) {
 		"two lower bounds":              {[]*prober.RunResult{unknown("a")}, []*prober.RunResult{unknown("b")}, Capacity, Reason{Code: SearchGivenUp, Run: "a", Err: tooHigh}},
 		"one of several":                {[]*prober.RunResult{plain("a"), plain("aa"), unknown("c")}, []*prober.RunResult{plain("b")}, Capacity, Reason{Code: SearchGivenUp, Run: "c", Err: tooHigh}},
 		"an SLO rate that is not found": {[]*prober.RunResult{plain("a")}, []*prober.RunResult{unknown("b")}, SLORate, Reason{Code: SearchGivenUp, Run: "b", Err: tooHigh}},
-		"a capacity cut from below":     {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(70, 106)}, Capacity, Reason{Code: SearchGivenUp, Run: "b", Err: tooMany}},
-		"a capacity cut from above":     {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(96, 130)}, Capacity, Reason{Code: SearchGivenUp, Run: "b", Err: tooMany}},
-		"a confirmed capacity":          {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(96, 106)}, Capacity, Reason{Code: OneSearch}},
+		"a capacity not yet confirmed":  {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(false)}, Capacity, Reason{Code: SearchGivenUp, Run: "b", Err: tooMany}},
+		"a confirmed capacity":          {[]*prober.RunResult{plain("a")}, []*prober.RunResult{cut(true)}, Capacity, Reason{Code: OneSearch}},
 		"a run that was stopped":        {[]*prober.RunResult{plain("a")}, []*prober.RunResult{stopped}, Capacity, Reason{Code: NoSearch, Run: "b"}},
 		"only one side has an SLO":      {[]*prober.RunResult{plain("a")}, []*prober.RunResult{searched("b", bears(small, 100, 0))}, SLORate, Reason{Code: OnlyInBase}},
 	} {
@@ -203,7 +202,7 @@ func TestReasonsOfAnswers(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, c, test.want)
 		}
 	}
-	c := cell(t, Between(searchesOf(t, small, plain("a")), searchesOf(t, small, cut(70, 130)), Effect), 0, Capacity)
+	c := cell(t, Between(searchesOf(t, small, plain("a")), searchesOf(t, small, cut(false)), Effect), 0, Capacity)
 	if c.Base != 100 || c.Other != 100 || c.Change != 0 {
 		t.Errorf("figures that are not sure: %+v", c)
 	}
