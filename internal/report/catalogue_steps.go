@@ -3,7 +3,7 @@ package report
 // stepTexts are the columns of the table of steps, what is noted of a step, and the words
 // for codes that records hold. In English a code stands for itself.
 var stepTexts = map[string]message{
-	"column.target":                     {"target", "대상"},
+	"column.target":                     {"target", "타깃"},
 	"column.gpus":                       {"GPUs", "GPU"},
 	"column.batch_size":                 {"batch", "배치"},
 	"column.request_rate":               {"req/s", "요청률"},
