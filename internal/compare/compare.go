@@ -164,7 +164,8 @@ func figures(metric Metric, steps []Step) (all []Figure, of []Step) {
 	return all, of
 }
 
-// hasNone says whether a step has a rate of 0.
+// hasNone says whether a step has a rate of 0. A flawed figure may have no value, which is
+// not 0.
 func hasNone(metric Metric, steps []Step) bool {
 	return slices.ContainsFunc(steps, func(s Step) bool {
 		f, has := s.Figures[metric]

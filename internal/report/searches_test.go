@@ -164,3 +164,18 @@ func TestASearchThatWasCut(t *testing.T) {
 		}
 	}
 }
+
+// A run before that made no search is none of those that an answer is held against: by hand as
+// for three runs, of which it is one more.
+func TestAnswersCountTheRunsThatSearched(t *testing.T) {
+	without := changed(searching(7, 20, nil), func(r *results.Record) { r.Answers = nil })
+	d := read(searching(9, 16, nil), append(former(20, 20.2, 19.8), without)...)
+	found := sinceBefore(d)
+	if len(found) != 1 {
+		t.Fatalf("%+v", found)
+	}
+	said := (speaker{English, d.arms}).sentences(found)
+	if want := "The capacity of a is 20.0% lower than in the 3 runs before (−23.9%, −15.9%): 16 requests a second against 20."; said[0].Text != want {
+		t.Errorf("%s, want %s", said[0].Text, want)
+	}
+}
