@@ -30,7 +30,8 @@ func Between(all []ArmTable, base, other string) (sections []document.Section) {
 			section.Blocks = append(section.Blocks, document.Block{Sentences: known})
 		}
 		if len(c.Table.Cells) == 0 {
-			section.Blocks = append(section.Blocks, document.Paragraph("The runs have no valid step at the same request rate, nor does each have a search."))
+			none := document.Paragraph("The runs have no valid step at the same request rate, nor does each have a search.")
+			section.Blocks = append(section.Blocks, none)
 		} else {
 			section.Blocks = append(section.Blocks, w.contrast(contrast{base, other, c.Table})...)
 		}
