@@ -29,17 +29,14 @@ type Answer struct {
 	// there is no SLO.
 	Capacity *Estimate `json:"capacity,omitempty"`
 	SLORate  *Estimate `json:"slo_rate,omitempty"`
+	// Confirmed says that the search asks no more for the capacity, whatever became of the
+	// rest of it: the arm bears nearly as much, and little more saturates it, as far as its
+	// rates tell that.
+	Confirmed bool `json:"capacity_confirmed,omitempty"`
 	// Steps is how many steps the search has added to the ladder's.
 	Steps int `json:"search_steps"`
 	// Err says why the search was given up.
 	Err string `json:"error,omitempty"`
-}
-
-// IsConfirmed says whether the capacity is as sure as a search asks for, whatever became of
-// the rest of it: an arm bears nearly as much, and little more saturates it.
-func (a *Answer) IsConfirmed() bool {
-	c := a.Capacity
-	return c != nil && c.Lower >= sustained*c.Value && c.Upper <= (1+2*leastOverload)*c.Value
 }
 
 const (
@@ -312,6 +309,7 @@ func (s *search) answer() Answer {
 		capacity := max(lower.completes(), upper.completes())
 		a.Capacity = &Estimate{capacity, 0, upper.rate}
 		if lower != nil {
+			a.Confirmed = s.forCapacity() == 0
 			a.Capacity.Lower = min(lower.rate, capacity)
 			if s.repeats(upper) {
 				a.Capacity.Lower = min(max(lower.rate, s.before.Capacity.Lower), capacity)

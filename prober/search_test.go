@@ -360,6 +360,39 @@ func TestSearchAsks(t *testing.T) {
 	}
 }
 
+// A capacity is confirmed once the search asks no more for it, whatever becomes of the rest:
+// of an arm that completes 20 a second 23 are enough, for 3.3·1.3/√(20·120) = 0.0876, and
+// twice that is 17.5%.
+func TestACapacityIsConfirmedWhereTheSearchAcceptsIt(t *testing.T) {
+	limits := config.Search{MaxWindow: 4 * time.Minute, MaxRate: 100, MaxSteps: 8}
+	for name, test := range map[string]struct {
+		search
+		ladder []float64
+		want   bool
+	}{
+		"and the SLO rate cannot be found": {search{Search: limits, slo: true, attain: 0.9, lowest: 5}, []float64{15, 19, 23}, true},
+		"and there is no SLO":              {search{Search: limits}, []float64{15, 19, 23}, true},
+		"not yet from below":               {search{Search: limits}, []float64{15, 23}, false},
+		"not yet from above":               {search{Search: limits}, []float64{19, 24}, false},
+		"not at all":                       {search{Search: limits}, []float64{15, 19}, false},
+		"not where nothing is borne":       {search{Search: limits}, []float64{23}, false},
+		"by the last run":                  {search{Search: limits, before: Answer{Capacity: &Estimate{Value: 20, Lower: 19}}}, []float64{10, 23}, true},
+	} {
+		s := test.search
+		for _, rate := range test.ladder {
+			s.add(bearing(20, 1)(rate))
+		}
+		if s.slo {
+			for rate, more := s.next(); more; rate, more = s.next() {
+				s.add(bearing(20, 1)(rate))
+			}
+		}
+		if a := s.answer(); a.Confirmed != test.want || (s.err == "") == s.slo {
+			t.Errorf("%s: %+v, of capacity %+v", name, a, a.Capacity)
+		}
+	}
+}
+
 func TestAnInvalidStepIsAskedAgainOnce(t *testing.T) {
 	s := search{Search: config.DefaultSearch()}
 	s.add(bearing(80, 0)(20))

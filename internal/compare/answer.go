@@ -31,7 +31,7 @@ func OfAnswer(run *prober.RunResult, a *prober.Answer) (Step, bool) {
 	s.Figures[Capacity] = Figure{Flaw: lacking}
 	if c := a.Capacity; c != nil {
 		f := Figure{Value: c.Value, Why: Reason{Code: OneSearch}, Count: settled(run, a.Arm, c), Flaw: lacking}
-		if a.IsConfirmed() {
+		if a.Confirmed {
 			f.Flaw = Reason{}
 		}
 		s.Figures[Capacity] = f
@@ -84,14 +84,12 @@ func missing(metric Metric, base, other []Step) Reason {
 	return Reason{}
 }
 
-// grain is the mean of what the truth of a side's figures may be less, or more.
-func grain(figures []Figure, of func(Figure) float64) float64 {
-	sum := 0.0
+// grain is by how much less or more than a side's figures the truth may be, in the mean of
+// them.
+func grain(figures []Figure) (less, more float64) {
 	for _, f := range figures {
-		sum += of(f)
+		less += f.Less / float64(len(figures))
+		more += f.More / float64(len(figures))
 	}
-	return sum / float64(len(figures))
+	return less, more
 }
-
-func less(f Figure) float64 { return f.Less }
-func more(f Figure) float64 { return f.More }

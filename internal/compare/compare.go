@@ -125,10 +125,11 @@ func (s Side) at(rate float64) (steps []Step) {
 	return steps
 }
 
-// Typical is the geometric mean of a metric at a request rate; 0 where the side has none.
-func (s Side) Typical(m Metric, rate float64) float64 {
+// Typical is the geometric mean of a metric at a request rate, and of how many steps; 0
+// where the side has none.
+func (s Side) Typical(m Metric, rate float64) (figure float64, steps int) {
 	all, _ := figures(m, s.at(rate))
-	return typical(all)
+	return typical(all), len(all)
 }
 
 func commonRates(a, b Side) (rates []float64) {
@@ -207,16 +208,18 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 		c.Reason = unknown
 		return c, true
 	}
+	if change.Method == stats.Pairs { // steps without a partner have no part in the change
+		a, b = pairsOf(a, b, stepsA, stepsB)
+		c.Base, c.Other, c.BaseSteps, c.OtherSteps = typical(a), typical(b), len(a), len(b)
+	}
 	if fewest := fewestCounted(a, b); fewest > 0 {
 		// A request that ends just within the window or just after it.
 		change = change.AtLeast(0.5 / float64(fewest))
 	}
-	change = change.NoFinerThan(grain(b, less)+grain(a, more), grain(b, more)+grain(a, less))
+	lessA, moreA := grain(a)
+	lessB, moreB := grain(b)
+	change = change.NoFinerThan(lessB+moreA, moreB+lessA)
 	c.change, c.Method = change, change.Method
-	if c.Method == stats.Pairs { // steps without a partner have no part in the change
-		x, y := pairsOf(a, b, stepsA, stepsB)
-		c.Base, c.Other, c.BaseSteps, c.OtherSteps = geometric(x), geometric(y), len(x), len(y)
-	}
 	ratio := change.Ratio(Confidence)
 	c.Change, c.Interval = ratio.Value-1, &Interval{ratio.Lower - 1, ratio.Upper - 1}
 	return c, true
@@ -248,7 +251,7 @@ func unlike(metric Metric, stepsA, stepsB []Step) Reason {
 // says why there is none.
 func changeOf(metric Metric, a, b []Figure, stepsA, stepsB []Step) (stats.Change, Reason) {
 	x, y := pairsOf(a, b, stepsA, stepsB)
-	if change, ok := stats.OfPairs(x, y); ok {
+	if change, ok := stats.OfPairs(values(x), values(y)); ok {
 		return change, Reason{}
 	}
 	if change, ok := stats.OfRepeats(units(a, stepsA), units(b, stepsB)); ok {
@@ -271,11 +274,11 @@ func changeOf(metric Metric, a, b []Figure, stepsA, stepsB []Step) (stats.Change
 }
 
 // pairsOf are the figures of the steps that have a partner.
-func pairsOf(a, b []Figure, stepsA, stepsB []Step) (x, y []float64) {
+func pairsOf(a, b []Figure, stepsA, stepsB []Step) (x, y []Figure) {
 	for i, s := range stepsA {
 		partner := slices.IndexFunc(stepsB, s.isBeside)
 		if partner >= 0 {
-			x, y = append(x, a[i].Value), append(y, b[partner].Value)
+			x, y = append(x, a[i]), append(y, b[partner])
 		}
 	}
 	return x, y
@@ -310,18 +313,16 @@ func values(figures []Figure) (all []float64) {
 }
 
 // typical is the geometric mean, 0 of none.
-func typical(figures []Figure) float64 { return geometric(values(figures)) }
-
-func geometric(figures []float64) float64 {
+func typical(figures []Figure) float64 {
 	if len(figures) == 0 {
 		return 0
 	}
 	if len(figures) == 1 {
-		return figures[0]
+		return figures[0].Value
 	}
 	sum := 0.0
-	for _, x := range figures {
-		sum += math.Log(x)
+	for _, f := range figures {
+		sum += math.Log(f.Value)
 	}
 	return math.Exp(sum / float64(len(figures)))
 }
@@ -352,16 +353,15 @@ func (t *Table) judge(base, other Side) {
 			paired, tooVaried = answersPaired, RunsTooVaried
 		}
 		needed, canTell := c.change.Needed(t.Effect, (1-Confidence)/float64(len(tested)), Power, paired)
-		c.NeededRepeats = needed
 		switch {
 		case c.Interval.Lower > 0 || c.Interval.Upper < 0:
-			c.Reason = Reason{Code: OneOfMany, Count: len(tested)}
+			c.Reason, c.NeededRepeats = Reason{Code: OneOfMany, Count: len(tested)}, needed
 		case c.change.TooCoarse(t.Effect):
 			c.Reason = Reason{Code: TooCoarse}
 		case !canTell:
 			c.Reason = Reason{Code: tooVaried, Count: stats.MostRepeats}
 		default:
-			c.Reason = Reason{Code: Chance}
+			c.Reason, c.NeededRepeats = Reason{Code: Chance}, needed
 		}
 	}
 }

@@ -83,6 +83,14 @@ func TestArmsOfARunAreComparedInPairs(t *testing.T) {
 		t.Errorf("%+v", alone)
 	}
 
+	// Nor does it say how fine they are, although half a request is more of its few.
+	few := made("r", large, 10, 77, 5, 300)
+	few.Completed = 3
+	a, b = sides(base, append(slices.Clone(other), few))
+	if got := cell(t, Between(a, b, Effect), 10, Throughput); got.Interval.Upper > 0.01 {
+		t.Errorf("%+v, %+v", got, got.Interval)
+	}
+
 	// Of two runs they are not pairs, whatever their seeds, and the drift hides it.
 	for _, r := range other {
 		r.RunID = "another"

@@ -41,10 +41,11 @@ const (
 	// OneSearch: there is one run of each, and one search tells nothing of chance.
 	OneSearch ReasonCode = "one_search"
 	// SearchGivenUp and NoSearch: the search of a run was given up, with an error, or the
-	// run ended before its search had found it.
+	// run ended before its search had found this, or had begun.
 	SearchGivenUp ReasonCode = "search_given_up"
 	NoSearch      ReasonCode = "no_search"
-	// TooCoarse: the truth lies between two rates, and repeats do not tell where.
+	// TooCoarse: the truth lies between two rates, repeats do not tell where, and it makes
+	// the difference.
 	TooCoarse ReasonCode = "too_coarse"
 	// RunsTooVaried: chance does so much that not even so many runs of each would tell.
 	RunsTooVaried ReasonCode = "runs_too_varied"

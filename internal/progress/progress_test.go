@@ -43,7 +43,7 @@ func show(terminal bool) string {
 func TestLinesWhereThereIsNoTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := `run id of probe "p": 12 steps
-[ 3/12] t, 1 GPU, 2.5 req/s  2.40 done/s, TTFT 80.0 ms, TPOT 20.0 ms (of all phases 1 × http_503)
+[ 3/12] t, 1 GPU, 2.5 req/s  2.40 done/s, TTFT 80.0 ms, TPOT 20.0 ms (of all phases http_503 × 1)
 the run took 11s
 `
 		if got := show(false); got != want {

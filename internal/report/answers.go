@@ -11,7 +11,7 @@ import (
 // each rate with those that it lies between.
 func answers(r *prober.RunResult) *document.Table {
 	g := &document.Table{Head: []string{
-		"target", "GPUs", "batch", "capacity", "borne", "too much", "in SLO", "kept", "missed", "steps", "note",
+		"target", "GPUs", "batch", "capacity", "borne", "too much", "SLO rate", "kept", "missed", "steps", "note",
 	}, Remark: true}
 	for i := range r.Answers {
 		a := &r.Answers[i]

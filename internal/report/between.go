@@ -6,8 +6,8 @@ import (
 	"vllm_prober/prober"
 )
 
-// Compared is an arm of one run against the same arm of another.
-type Compared struct {
+// ArmTable is an arm of one run against the same arm of another.
+type ArmTable struct {
 	Arm   prober.Arm
 	Table *compare.Table
 }
@@ -15,7 +15,7 @@ type Compared struct {
 // Between has a section for each arm that two runs have in common: what has to be
 // known first, the means of both, and all figures. base and other are the names of the
 // runs. Its texts are English.
-func Between(all []Compared, base, other string) (sections []document.Section) {
+func Between(all []ArmTable, base, other string) (sections []document.Section) {
 	w := &writer{speaker: speaker{language: English}}
 	for _, c := range all {
 		w.arms = append(w.arms, c.Arm)
@@ -30,7 +30,8 @@ func Between(all []Compared, base, other string) (sections []document.Section) {
 			section.Blocks = append(section.Blocks, document.Block{Sentences: known})
 		}
 		if len(c.Table.Cells) == 0 {
-			section.Blocks = append(section.Blocks, document.Paragraph("The runs have no valid step at the same request rate."))
+			none := document.Paragraph("The runs have no valid step at the same request rate, nor does each have a search.")
+			section.Blocks = append(section.Blocks, none)
 		} else {
 			section.Blocks = append(section.Blocks, w.contrast(contrast{base, other, c.Table})...)
 		}

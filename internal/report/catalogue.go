@@ -208,12 +208,12 @@ var ruleTexts = map[string]message{
 		"{other}의 {metric}: {than} 차이가 ±{beyond}를 넘지 않습니다.",
 	},
 	"difference.answer_runs": {
-		"Whether the {metric} of {other} is higher or lower than {than} is undetermined: {change} ({interval}); {runs} runs of each would tell.",
-		"{other}의 {metric}: {than} 높은지 낮은지 판정할 수 없습니다. {change}({interval}). 양쪽을 {runs}회씩 실행하면 판정할 수 있습니다.",
+		"Whether the {metric} of {other} is higher or lower than {than} is undetermined: {change} ({interval}); {reason}; {runs} runs of each would tell.",
+		"{other}의 {metric}: {than} 높은지 낮은지 판정할 수 없습니다. {change}({interval}). 이유: {reason}. 양쪽을 {runs}회씩 실행하면 판정할 수 있습니다.",
 	},
 	"difference.answer_open": {
-		"Whether the {metric} of {other} is higher or lower than {than} is undetermined: {change} ({interval}).",
-		"{other}의 {metric}: {than} 높은지 낮은지 판정할 수 없습니다. {change}({interval}).",
+		"Whether the {metric} of {other} is higher or lower than {than} is undetermined: {change} ({interval}); {reason}.",
+		"{other}의 {metric}: {than} 높은지 낮은지 판정할 수 없습니다. {change}({interval}). 이유: {reason}.",
 	},
 	"than.arm":    {"that of {base}", "{base} 대비"},
 	"than.before": {"in {base}", "{base} 대비"},

@@ -3,7 +3,7 @@ package report
 // stepTexts are the columns of the table of steps, what is noted of a step, and the words
 // for codes that records hold. In English a code stands for itself.
 var stepTexts = map[string]message{
-	"column.target":                     {"target", "대상"},
+	"column.target":                     {"target", "타깃"},
 	"column.gpus":                       {"GPUs", "GPU"},
 	"column.batch_size":                 {"batch", "배치"},
 	"column.request_rate":               {"req/s", "요청률"},
@@ -41,7 +41,6 @@ var stepTexts = map[string]message{
 	},
 	"note.failures":     {"of all phases {failures}", "웜업과 드레인을 포함한 실패: {failures}"},
 	"note.not_in_force": {"batch not in force: {detail}", "배치 크기가 적용되지 않음: {detail}"},
-	"note.failed":       {"{count} × {outcome}", "{outcome} × {count}"},
 	"note.preempted":    {"{preempted} preempted", "선점 {preempted}건"},
 	"note.foreign":      {"foreign traffic: {requests}, {share} of the output tokens", "다른 트래픽: {requests}, 출력 토큰의 {share}"},
 	"note.several":      {"{detail}", "하나의 URL 뒤에 여러 레플리카: {detail}"},

@@ -69,7 +69,7 @@ var tableTexts = map[string]message{
 	"head.borne":       {"borne (req/s)", "감당(req/s)"},
 	"head.over":        {"saturated at (req/s)", "포화(req/s)"},
 	"head.unknown":     {"undetermined (req/s)", "판정 불가(req/s)"},
-	"head.slo_rate":    {"within SLO (req/s)", "SLO 유지(req/s)"},
+	"head.slo_rate":    {"SLO rate (req/s)", "SLO 유지 요청률(req/s)"},
 	"head.declared":    {"declared", "선언값"},
 	"head.running":     {"most that ran on a replica", "레플리카당 최대 실행"},
 	"head.waiting":     {"waiting, mean", "평균 대기"},

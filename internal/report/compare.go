@@ -153,7 +153,7 @@ func repeated(m compare.Metric) string {
 var metricNames = map[compare.Metric]string{
 	compare.Throughput: "done/s", compare.Goodput: "good/s", compare.TTFTMean: "TTFT ms", compare.TTFTP50: "TTFT p50", compare.TTFTP99: "TTFT p99",
 	compare.TPOTMean: "TPOT ms", compare.TPOTP99: "TPOT p99", compare.E2EMean: "E2E ms", compare.E2EP99: "E2E p99",
-	compare.Capacity: "capacity", compare.SLORate: "in SLO",
+	compare.Capacity: "capacity", compare.SLORate: "SLO rate",
 }
 
 func metricName(m compare.Metric) string { return metricNames[m] }

@@ -20,10 +20,7 @@ func writeExperiment(w io.Writer, write func(*document.Table, io.Writer) error, 
 		_, err := fmt.Fprintf(w, "\nNo comparison by %s: %s\n", by(c.By), reason)
 		return err
 	}
-	arms := make([]prober.Arm, len(c.Arms))
-	for i, a := range c.Arms {
-		arms[i] = a.Arm
-	}
+	arms := armsOf(c)
 	verdict := "none does the most beyond chance"
 	switch {
 	case c.Best != nil:

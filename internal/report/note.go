@@ -27,14 +27,14 @@ func (s speaker) note(r *prober.StepResult) string {
 	if r.Unfinished > 0 {
 		add("note.unfinished", values{"unfinished": r.Unfinished})
 	}
-	var failures []string
+	var failures []tally
 	for _, f := range r.Failures {
 		if f.Outcome != prober.Aborted {
-			failures = append(failures, s.say("note.failed", values{"count": f.Count, "outcome": f.Outcome}))
+			failures = append(failures, tally{f.Outcome, f.Count})
 		}
 	}
 	if len(failures) > 0 {
-		add("note.failures", values{"failures": strings.Join(failures, ", ")})
+		add("note.failures", values{"failures": failures})
 	}
 	notes = append(notes, s.replicaNotes(r)...)
 	notes = append(notes, s.gpuNotes(r)...)

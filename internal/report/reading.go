@@ -115,10 +115,8 @@ func (d *reading) compare() {
 
 func (d *reading) side(arm prober.Arm) compare.Side {
 	side := compare.Side{Name: ArmName(arm, d.arms)}
-	for _, p := range d.points(arm) {
-		for _, s := range p.steps {
-			side.Steps = append(side.Steps, compare.OfStep(s))
-		}
+	for _, s := range d.steps(arm) {
+		side.Steps = append(side.Steps, compare.OfStep(s))
 	}
 	for i := range d.result.Answers {
 		if a := &d.result.Answers[i]; a.Arm == arm {
@@ -145,6 +143,14 @@ func (d *reading) points(arm prober.Arm) (all []point) {
 			all[at].saturated = prober.Undetermined
 		}
 		all[at].steps = append(all[at].steps, s)
+	}
+	return all
+}
+
+// steps are an arm's valid ones, by rising rate.
+func (d *reading) steps(arm prober.Arm) (all []*prober.StepResult) {
+	for _, p := range d.points(arm) {
+		all = append(all, p.steps...)
 	}
 	return all
 }

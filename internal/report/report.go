@@ -197,8 +197,8 @@ func writeFailures(w io.Writer, r *prober.RunResult) error {
 			if f.Outcome == prober.Aborted {
 				continue // cut by the prober: the note says why
 			}
-			if _, err := fmt.Fprintf(w, "\n%s, %s, %g req/s: %d × %s, such as %s\n",
-				s.Arm.Target, Count(s.Arm.GPUs, "GPU"), s.RequestRate, f.Count, f.Outcome, f.Example); err != nil {
+			if _, err := fmt.Fprintf(w, "\n%s, %s, %g req/s: %s × %d, such as %s\n",
+				s.Arm.Target, Count(s.Arm.GPUs, "GPU"), s.RequestRate, f.Outcome, f.Count, f.Example); err != nil {
 				return err
 			}
 		}

@@ -218,6 +218,28 @@ func TestChangesComeWithTheirVerdicts(t *testing.T) {
 	}
 }
 
+// A step whose partner was invalid stands in the figures and not in the change, which says so:
+// the cube root of 40·40·80 ms is 50.4, and the pairs are alike.
+func TestAChangeOfFewerStepsThanItsFiguresSaysSo(t *testing.T) {
+	r := &prober.RunResult{}
+	for i, first := range []float64{0.04, 0.04, 0.08} {
+		seed := func(s *prober.StepResult) { s.Seed = uint64(i) }
+		beside := made(other, 10, no, seed)
+		if first > 0.04 {
+			beside = made(other, 10, no, seed, broken(prober.PromiseCPU))
+		}
+		r.Results = append(r.Results, made(single, 10, no, took(first, 0.02), seed), beside)
+	}
+	var b bytes.Buffer
+	if err := Write(&b, Table, r); err != nil {
+		t.Fatal(err)
+	}
+	_, compared, _ := strings.Cut(b.String(), "1 GPU: a as base")
+	if want := "50.4 40.0 +0.0% = of 2 pairs "; !strings.Contains(strings.Join(strings.Fields(compared), " "), want) {
+		t.Errorf("no %s in\n%s", want, compared)
+	}
+}
+
 func TestCount(t *testing.T) {
 	for n, want := range map[int]string{0: "0 steps", 1: "1 step", 2: "2 steps"} {
 		if got := Count(n, "step"); got != want {

@@ -28,11 +28,7 @@ func inForce(d *reading) (found []finding) {
 
 // verdict is that on an arm's batch size which matters most, of its valid steps.
 func (d *reading) verdict(arm prober.Arm) prober.InForceVerdict {
-	var steps []*prober.StepResult
-	for _, p := range d.points(arm) {
-		steps = append(steps, p.steps...)
-	}
-	return inForceOf(steps).Verdict
+	return inForceOf(d.steps(arm)).Verdict
 }
 
 // inForceOf is the verdict of the steps that matters most; unknown where none has one.
@@ -75,11 +71,7 @@ func (d *reading) armInForce(arm prober.Arm) []finding {
 	}, points)
 	switch d.verdict(arm) {
 	case prober.NotInForce:
-		var steps []*prober.StepResult
-		for _, p := range points {
-			steps = append(steps, p.steps...)
-		}
-		most, exceeded := mostRunning(steps)
+		most, exceeded := mostRunning(d.steps(arm))
 		v["ran"] = most
 		rule := "batch.other_limit"
 		if exceeded {

@@ -60,8 +60,12 @@ func ofAnswer(p contrast, c *compare.Cell) (f finding, says bool) {
 	if c.Interval == nil {
 		return f, false
 	}
+	than := reference{p.base}
+	if _, isRuns := p.base.(runsBefore); isRuns {
+		than.side = runsBefore(c.BaseSteps) // that searched: of the runs before they may be some
+	}
 	v := values{
-		"metric": c.Metric, "other": p.other, "than": reference{p.base}, "from": c.Base, "to": c.Other, "runs": c.NeededRepeats,
+		"metric": c.Metric, "other": p.other, "than": than, "from": c.Base, "to": c.Other, "runs": c.NeededRepeats, "reason": c.Reason,
 		"change": signed(c.Change), "share": strings.TrimLeft(signed(c.Change), "+−"), "interval": intervalOf(c), "beyond": margin(c.Beyond),
 	}
 	rule := "difference.answer_more"

@@ -65,13 +65,13 @@ func sinceSearches() []since {
 			// The spread of a run of each is 2.117·√2·0.01: with 8 degrees of freedom (2.306 + 0.889)/√5
 			// of that are 4.3%, less than ln 1.05, and with 6 of them, for 4 runs, 5.0%.
 			"difference.answer_runs", now(20.6, nil),
-			"Whether the capacity of a is higher or lower than in the 3 runs before is undetermined: +3.0% (−2.0%, +8.3%); 5 runs of each would tell.",
+			"Whether the capacity of a is higher or lower than in the 3 runs before is undetermined: +3.0% (−2.0%, +8.3%); chance may do as much, and more than the effect is not excluded; 5 runs of each would tell.",
 			"capacity: 20, 20.6; word: undetermined",
 		},
 		{
 			// 5% to either side of each
 			"difference.answer_open", now(20, &prober.Estimate{Value: 12.12, Lower: 12.12 / 1.05, Upper: 12.12 * 1.05}),
-			"Whether the SLO rate of a is higher or lower than in the 3 runs before is undetermined: +1.0% (−8.4%, +11.4%).",
+			"Whether the SLO rate of a is higher or lower than in the 3 runs before is undetermined: +1.0% (−8.4%, +11.4%); the rates that the searches tried lie too far apart to tell the effect from none, however many runs there are.",
 			"slo_rate: 12, 12.12; word: undetermined",
 		},
 	}
@@ -125,5 +125,57 @@ func TestSearchesAlone(t *testing.T) {
 	doc := Since([]*results.Record{d.Record}, map[string][]*results.Record{d.ID: former(20, 20.2, 19.8)}, English).Markdown()
 	if !strings.Contains(doc, "| – | capacity | 20 | 16 | −20.0% | −23.9%, −15.9% | worse | 3 / 1 |  |") {
 		t.Errorf("%s", doc)
+	}
+}
+
+// Why a capacity or an SLO rate is undetermined is said with it, in Korean, too.
+func TestAnswersSayWhyTheyAreUndetermined(t *testing.T) {
+	now := read(searching(9, 20.6, &prober.Estimate{Value: 12.12, Lower: 12.12 / 1.05, Upper: 12.12 * 1.05}), former(20, 20.2, 19.8)...)
+	want := []string{
+		"a의 처리 용량: 이전 실행 3회 대비 높은지 낮은지 판정할 수 없습니다. +3.0%(−2.0%, +8.3%). " +
+			"이유: 우연으로도 이만큼 달라질 수 있고, 의미 있는 차이가 없다고도 할 수 없음. 양쪽을 5회씩 실행하면 판정할 수 있습니다.",
+		"a의 SLO 유지 요청률: 이전 실행 3회 대비 높은지 낮은지 판정할 수 없습니다. +1.0%(−8.4%, +11.4%). " +
+			"이유: 탐색이 시험한 요청률의 간격이 너무 넓어, 실행을 아무리 반복해도 의미 있는 차이가 있는지 없는지 구별할 수 없음.",
+	}
+	said := (speaker{Korean, now.arms}).sentences(sinceBefore(now))
+	if len(said) != len(want) {
+		t.Fatalf("%+v", said)
+	}
+	for i := range want {
+		if said[i].Text != want[i] {
+			t.Errorf("%s, want %s", said[i].Text, want[i])
+		}
+	}
+}
+
+// A run that was stopped in the middle of its search did not end before it.
+func TestASearchThatWasCut(t *testing.T) {
+	cut := changed(searching(9, 20, nil), func(r *results.Record) {
+		r.Outcome, r.Answers[0].Capacity.Lower = prober.RunAborted, 10
+	})
+	for language, want := range map[Language]string{
+		English: "run run-9 ended before its search had found this",
+		Korean:  "실행 run-9: 탐색이 이 값을 찾기 전에 끝남",
+	} {
+		d := read(cut, former(20, 20.2, 19.8)...)
+		w := &writer{speaker{language, d.arms}, d}
+		if rows := rowsOf(t, w.sinceBefore()); len(rows) == 0 || rows[0][len(rows[0])-1] != want {
+			t.Errorf("%q, want %s", rows, want)
+		}
+	}
+}
+
+// A run before that made no search is none of those that an answer is held against: by hand as
+// for three runs, of which it is one more.
+func TestAnswersCountTheRunsThatSearched(t *testing.T) {
+	without := changed(searching(7, 20, nil), func(r *results.Record) { r.Answers = nil })
+	d := read(searching(9, 16, nil), append(former(20, 20.2, 19.8), without)...)
+	found := sinceBefore(d)
+	if len(found) != 1 {
+		t.Fatalf("%+v", found)
+	}
+	said := (speaker{English, d.arms}).sentences(found)
+	if want := "The capacity of a is 20.0% lower than in the 3 runs before (−23.9%, −15.9%): 16 requests a second against 20."; said[0].Text != want {
+		t.Errorf("%s, want %s", said[0].Text, want)
 	}
 }

@@ -84,10 +84,12 @@ func sideBySide(r *prober.RunResult, arms []prober.Arm, rates []float64) *docume
 	for _, rate := range rates {
 		row := []string{fmt.Sprintf("%g", rate)}
 		for _, m := range means {
+			_, baseSteps := sides[0].Typical(m, rate)
 			for i := range arms {
-				row = append(row, inUnit(m, sides[i].Typical(m, rate)))
+				figure, steps := sides[i].Typical(m, rate)
+				row = append(row, inUnit(m, figure))
 				if i > 0 {
-					row = append(row, change(tables[i], m, rate))
+					row = append(row, change(tables[i], m, rate, max(baseSteps, steps)))
 				}
 			}
 		}
@@ -96,13 +98,19 @@ func sideBySide(r *prober.RunResult, arms []prober.Arm, rates []float64) *docume
 	return g
 }
 
-// change is that of a metric at a rate with its verdict, or a dash where there is none.
-func change(t *compare.Table, m compare.Metric, rate float64) string {
+// change is that of a metric at a rate with its verdict, or a dash where there is none. It
+// says of how many pairs it is where the figures beside it are of more steps, up to so many.
+func change(t *compare.Table, m compare.Metric, rate float64, steps int) string {
 	at := slices.IndexFunc(t.Cells, func(c compare.Cell) bool { return c.Metric == m && c.RequestRate == rate })
 	if at < 0 || t.Cells[at].Base == 0 || t.Cells[at].Other == 0 {
 		return "–"
 	}
-	return percent(1+t.Cells[at].Change) + " " + marks[t.Cells[at].Word]
+	c := &t.Cells[at]
+	text := percent(1+c.Change) + " " + marks[c.Word]
+	if c.Method == stats.Pairs && c.BaseSteps < steps {
+		text += fmt.Sprintf(" of %d pairs", c.BaseSteps)
+	}
+	return text
 }
 
 var marks = map[stats.Word]string{

@@ -81,8 +81,15 @@ func (c Change) NoFinerThan(less, more float64) Change {
 	return c
 }
 
-// TooCoarse says whether no number of repeats could find a change by the share effect.
-func (c Change) TooCoarse(effect float64) bool { return c.findable(effect) <= 0 }
+// TooCoarse says whether no number of repeats tells the share effect from no change: they
+// would leave this change undetermined even if they took all chance out of it, or they
+// cannot find a change by the effect.
+func (c Change) TooCoarse(effect float64) bool {
+	certain := c
+	certain.Error = 0
+	word, _ := certain.Say(certain.P() == 0, true, effect)
+	return word == Undetermined || c.findable(effect) <= 0
+}
 
 // findable is how much of the logarithm of a change by the share effect is left to find,
 // for the truth may be so much nearer to none.

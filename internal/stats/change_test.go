@@ -229,3 +229,16 @@ func TestNoFinerThan(t *testing.T) {
 		}
 	}
 }
+
+// By hand, at an effect of 15%, whose logarithm is 0.1398, and bounds of 0.0976 to either side:
+// of a change by 0.077 the truth may be −0.0206 to 0.1746, which neither excludes none nor the
+// effect; by 0.03, it is 0.1276 at most, within it; and by 0.1, it is above none. How much
+// chance there is now does not matter.
+func TestTooCoarse(t *testing.T) {
+	for log, want := range map[float64]bool{0.077: true, -0.077: true, 0.03: false, 0.1: false} {
+		c := Change{Log: log, Error: 0.01, Spread: 0.02, Freedom: 6}.NoFinerThan(0.0976, 0.0976)
+		if got := c.TooCoarse(0.15); got != want {
+			t.Errorf("%g is too coarse: %t", log, got)
+		}
+	}
+}

@@ -16,7 +16,7 @@ import (
 // comparison is the arms of a run held against the same ones of another.
 type comparison struct {
 	base, other *results.Record
-	arms        []report.Compared
+	arms        []report.ArmTable
 }
 
 // compare holds the runs that a request names against each other, as
@@ -45,7 +45,7 @@ func (r *runs) compare(q *http.Request) (c comparison, err error) {
 			if x.Arm() == y.Arm() {
 				t := compare.Between(x, y, compare.Effect)
 				t.Findings = slices.Concat(differ, t.Findings)
-				c.arms = append(c.arms, report.Compared{Arm: x.Arm(), Table: t})
+				c.arms = append(c.arms, report.ArmTable{Arm: x.Arm(), Table: t})
 			}
 		}
 	}
