@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"math"
 	"testing"
 
 	"vllm_prober/internal/workload"
@@ -105,6 +106,32 @@ func TestFiguresOfAllReplicas(t *testing.T) {
 	}
 	if r.Gaps() != 3 {
 		t.Errorf("%d gaps", r.Gaps())
+	}
+}
+
+// Who has more requests weighs more: 30 of 0.1 s and 10 of 0.5 s are 8 s of 40.
+func TestSpentOf(t *testing.T) {
+	for name, tt := range map[string]struct {
+		replicas []*Spent
+		want     Spent
+		known    bool
+	}{
+		"all tell":              {[]*Spent{{30, 0.1}, {10, 0.5}}, Spent{40, 0.2}, true},
+		"one had no requests":   {[]*Spent{{30, 0.1}, {}}, Spent{30, 0.1}, true},
+		"none had any":          {[]*Spent{{}, {}}, Spent{}, false},
+		"one does not tell":     {[]*Spent{{30, 0.1}, nil}, Spent{}, false},
+		"no replica is watched": {nil, Spent{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var r StepResult
+			for _, s := range tt.replicas {
+				r.Replicas = append(r.Replicas, ReplicaResult{Queue: s})
+			}
+			got, known := r.SpentOf(func(r *ReplicaResult) *Spent { return r.Queue })
+			if got.Requests != tt.want.Requests || math.Abs(got.Mean-tt.want.Mean) > 1e-12 || known != tt.known {
+				t.Errorf("got %+v, %t, want %+v, %t", got, known, tt.want, tt.known)
+			}
+		})
 	}
 }
 

@@ -11,6 +11,13 @@ type Level struct {
 	Max  float64 `json:"max"`
 }
 
+// Spent is the mean time in seconds that some requests spent on something; 0 where
+// there were none.
+type Spent struct {
+	Requests int     `json:"requests"`
+	Mean     float64 `json:"mean"`
+}
+
 // ReplicaResult is what one replica said of itself during a step. What it did
 // not say is nil.
 type ReplicaResult struct {
@@ -25,6 +32,11 @@ type ReplicaResult struct {
 	KVCacheUsage *Level `json:"kv_cache_usage_ratio,omitempty"`
 	// Preemptions are requests that lost their slot, from the step's beginning on.
 	Preemptions *int `json:"preemptions,omitempty"`
+	// Queue and Prefill are what the replica itself measured of the requests that it
+	// completed from the window's opening to the step's end, whoever asked them: the
+	// wait in the queue, and from there to the first token.
+	Queue   *Spent `json:"queue_seconds,omitempty"`
+	Prefill *Spent `json:"prefill_seconds,omitempty"`
 
 	InForce        InForce        `json:"batch_size_in_force"`
 	Reconciliation Reconciliation `json:"reconciliation"`
@@ -150,6 +162,25 @@ func (r *StepResult) LevelOf(level func(*ReplicaResult) *Level) (sum Level, know
 		sum.Max += l.Max
 	}
 	return sum, len(r.Replicas) > 0
+}
+
+// SpentOf is the mean over all requests of the step's replicas. It says false where
+// one of them does not tell, and where there were no requests.
+func (r *StepResult) SpentOf(spent func(*ReplicaResult) *Spent) (all Spent, known bool) {
+	seconds := 0.0
+	for i := range r.Replicas {
+		s := spent(&r.Replicas[i])
+		if s == nil {
+			return Spent{}, false
+		}
+		all.Requests += s.Requests
+		seconds += float64(s.Requests) * s.Mean
+	}
+	if all.Requests == 0 {
+		return Spent{}, false
+	}
+	all.Mean = seconds / float64(all.Requests)
+	return all, true
 }
 
 // KVCacheUsage is the largest share of the KV cache in use of all replicas that

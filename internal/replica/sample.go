@@ -40,6 +40,10 @@ type Sample struct {
 	// and FirstTokenSeconds their summed TTFT.
 	Preemptions, OutputTokens, PromptTokens   Figure
 	FirstTokens, FirstTokenSeconds, Succeeded Figure
+	// QueueSeconds is the time that Queued requests spent in the queue, and
+	// PrefillSeconds what Prefilled ones took from there to their first token. vLLM
+	// counts a request here when it ends well.
+	Queued, QueueSeconds, Prefilled, PrefillSeconds Figure
 
 	// ProcessStart is when the latest of the replica's processes started, in Unix
 	// seconds.
@@ -55,17 +59,21 @@ func (f *Figure) raise(x float64) { f.Value, f.Known = max(f.Value, x), true }
 // metrics are those that are read, under the names of all releases of vLLM that
 // have a V1 engine, with what a series of each adds to a sample.
 var metrics = map[string]func(*Sample, float64){
-	"vllm:num_requests_running":              func(s *Sample, x float64) { s.Running.add(x); s.Engines++ },
-	"vllm:num_requests_waiting":              func(s *Sample, x float64) { s.Waiting.add(x) },
-	"vllm:kv_cache_usage_perc":               func(s *Sample, x float64) { s.KVCacheUsage.raise(x) },
-	"vllm:gpu_cache_usage_perc":              func(s *Sample, x float64) { s.KVCacheUsage.raise(x) }, // its older name
-	"vllm:num_preemptions_total":             func(s *Sample, x float64) { s.Preemptions.add(x) },
-	"vllm:generation_tokens_total":           func(s *Sample, x float64) { s.OutputTokens.add(x) },
-	"vllm:prompt_tokens_total":               func(s *Sample, x float64) { s.PromptTokens.add(x) },
-	"vllm:time_to_first_token_seconds_count": func(s *Sample, x float64) { s.FirstTokens.add(x) },
-	"vllm:time_to_first_token_seconds_sum":   func(s *Sample, x float64) { s.FirstTokenSeconds.add(x) },
-	"vllm:request_success_total":             func(s *Sample, x float64) { s.Succeeded.add(x) },
-	"process_start_time_seconds":             func(s *Sample, x float64) { s.ProcessStart.raise(x) },
+	"vllm:num_requests_running":               func(s *Sample, x float64) { s.Running.add(x); s.Engines++ },
+	"vllm:num_requests_waiting":               func(s *Sample, x float64) { s.Waiting.add(x) },
+	"vllm:kv_cache_usage_perc":                func(s *Sample, x float64) { s.KVCacheUsage.raise(x) },
+	"vllm:gpu_cache_usage_perc":               func(s *Sample, x float64) { s.KVCacheUsage.raise(x) }, // its older name
+	"vllm:num_preemptions_total":              func(s *Sample, x float64) { s.Preemptions.add(x) },
+	"vllm:generation_tokens_total":            func(s *Sample, x float64) { s.OutputTokens.add(x) },
+	"vllm:prompt_tokens_total":                func(s *Sample, x float64) { s.PromptTokens.add(x) },
+	"vllm:time_to_first_token_seconds_count":  func(s *Sample, x float64) { s.FirstTokens.add(x) },
+	"vllm:time_to_first_token_seconds_sum":    func(s *Sample, x float64) { s.FirstTokenSeconds.add(x) },
+	"vllm:request_queue_time_seconds_count":   func(s *Sample, x float64) { s.Queued.add(x) },
+	"vllm:request_queue_time_seconds_sum":     func(s *Sample, x float64) { s.QueueSeconds.add(x) },
+	"vllm:request_prefill_time_seconds_count": func(s *Sample, x float64) { s.Prefilled.add(x) },
+	"vllm:request_prefill_time_seconds_sum":   func(s *Sample, x float64) { s.PrefillSeconds.add(x) },
+	"vllm:request_success_total":              func(s *Sample, x float64) { s.Succeeded.add(x) },
+	"process_start_time_seconds":              func(s *Sample, x float64) { s.ProcessStart.raise(x) },
 }
 
 // maxPage bounds what is read of a page: ten times what a replica of many

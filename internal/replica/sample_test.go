@@ -55,6 +55,15 @@ vllm:time_to_first_token_seconds_sum{engine="0",model_name="m"} 0.5
 vllm:time_to_first_token_seconds_sum{engine="1",model_name="m"} 1.5
 vllm:time_to_first_token_seconds_count{engine="0",model_name="m"} 5
 vllm:time_to_first_token_seconds_count{engine="1",model_name="m"} 6
+vllm:request_queue_time_seconds_bucket{engine="0",le="0.3",model_name="m"} 4
+vllm:request_queue_time_seconds_sum{engine="0",model_name="m"} 0.25
+vllm:request_queue_time_seconds_sum{engine="1",model_name="m"} 0.5
+vllm:request_queue_time_seconds_count{engine="0",model_name="m"} 3
+vllm:request_queue_time_seconds_count{engine="1",model_name="m"} 4
+vllm:request_prefill_time_seconds_sum{engine="0",model_name="m"} 1
+vllm:request_prefill_time_seconds_sum{engine="1",model_name="m"} 2
+vllm:request_prefill_time_seconds_count{engine="0",model_name="m"} 5
+vllm:request_prefill_time_seconds_count{engine="1",model_name="m"} 8
 vllm:request_success_total{engine="0",finished_reason="stop",model_name="m"} 1
 vllm:request_success_total{engine="0",finished_reason="length",model_name="m"} 2
 vllm:request_success_total{engine="1",finished_reason="length",model_name="m"} 4
@@ -63,6 +72,7 @@ process_start_time_seconds 1.7e9
 			Sample{
 				Engines: 2, Running: known(7), Waiting: known(1), KVCacheUsage: known(0.75), Preemptions: known(3),
 				OutputTokens: known(300), PromptTokens: known(3000), FirstTokens: known(11), FirstTokenSeconds: known(2), Succeeded: known(7),
+				Queued: known(7), QueueSeconds: known(0.75), Prefilled: known(13), PrefillSeconds: known(3),
 				ProcessStart: known(1.7e9),
 			},
 		},
@@ -101,6 +111,7 @@ func TestParseTakesAllThatAReplicaExports(t *testing.T) {
 	want := Sample{
 		Engines: 1, Running: known(0), Waiting: known(0), KVCacheUsage: known(0), Preemptions: known(0),
 		OutputTokens: known(0), PromptTokens: known(0), FirstTokens: known(0), FirstTokenSeconds: known(0), Succeeded: known(0),
+		Queued: known(0), QueueSeconds: known(0), Prefilled: known(0), PrefillSeconds: known(0),
 	}
 	// It started within this test, but for the clock's grain.
 	if age := float64(time.Now().UnixNano())/1e9 - got.ProcessStart.Value; !got.ProcessStart.Known || age < -1 || age > 3600 {
@@ -132,6 +143,7 @@ func FuzzParse(f *testing.F) {
 		for _, figure := range []Figure{
 			s.Running, s.Waiting, s.KVCacheUsage, s.Preemptions, s.OutputTokens, s.PromptTokens,
 			s.FirstTokens, s.FirstTokenSeconds, s.Succeeded, s.ProcessStart,
+			s.Queued, s.QueueSeconds, s.Prefilled, s.PrefillSeconds,
 		} {
 			if figure.Value < 0 || math.IsNaN(figure.Value) || !figure.Known && figure.Value != 0 {
 				t.Errorf("%+v", s)

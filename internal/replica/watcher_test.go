@@ -207,6 +207,41 @@ func TestWhatTheReplicasSayOfAStep(t *testing.T) {
 	}
 }
 
+// Where the engine is idle at each arrival, none waits, and a prompt takes one iteration
+// with one sequence; TTFT has the server around the engine, too.
+func TestWhatRequestsSpentOnAnIdleEngine(t *testing.T) {
+	w := newWorld(1, 50, 0.5)
+	w.probe().Pacing.Process = config.Constant
+	r := w.one(t)
+	p := w.parameters
+	prefill := (p.Base + p.PerSequence + p.PerSequenceSquared + simulator.FieldReportPrompt*p.PerPrefillToken).Seconds()
+	queue, knowsQueue := r.SpentOf(func(r *prober.ReplicaResult) *prober.Spent { return r.Queue })
+	took, knowsPrefill := r.SpentOf(func(r *prober.ReplicaResult) *prober.Spent { return r.Prefill })
+	if !knowsQueue || !knowsPrefill || queue.Mean != 0 || math.Abs(took.Mean-prefill) > 1e-6 {
+		t.Errorf("queue %+v (%t), prefill %+v (%t), want 0 and %g s", queue, knowsQueue, took, knowsPrefill, prefill)
+	}
+	if rest := r.Latencies.TTFT.Mean - queue.Mean - took.Mean; math.Abs(rest-p.Frontend.Seconds()) > 1e-4 {
+		t.Errorf("%g s of TTFT are left, want %s", rest, p.Frontend)
+	}
+	if n := queue.Requests; n < r.Latencies.TTFT.Count || n > r.Latencies.TTFT.Count+1 {
+		t.Errorf("%d requests, want the window's %d and the next one at the most", n, r.Latencies.TTFT.Count)
+	}
+}
+
+// Where requests wait for slots, and no queue grows, what the replicas measured and
+// the server around them make TTFT, but for requests at the window's edges.
+func TestWhatRequestsSpentInAQueue(t *testing.T) {
+	w := newWorld(2, 8, 10.5) // of 12 that they can do
+	w.probe().Ladder.Warmup, w.probe().Ladder.Window = 20*time.Second, 200*time.Second
+	r := w.one(t)
+	queue, _ := r.SpentOf(func(r *prober.ReplicaResult) *prober.Spent { return r.Queue })
+	prefill, _ := r.SpentOf(func(r *prober.ReplicaResult) *prober.Spent { return r.Prefill })
+	ttft := r.Latencies.TTFT.Mean
+	if rest := ttft - queue.Mean - prefill.Mean; r.Saturated == prober.Saturated || queue.Mean < 2*prefill.Mean || math.Abs(rest-w.parameters.Frontend.Seconds()) > 0.05*ttft {
+		t.Errorf("saturated: %s; in the queue %+v, prefill %+v, and %g s left of %g", r.Saturated, queue, prefill, rest, ttft)
+	}
+}
+
 // The verdict on the batch size is right whatever the load and whatever the
 // replica really runs with.
 func TestInForceOnTheSimulator(t *testing.T) {

@@ -242,7 +242,34 @@ func (r *watch) result(step prober.Step, own prober.Load) prober.ReplicaResult {
 			result.Preemptions = &whole
 		}
 	}
+	if from := r.lastBefore(opening); from != nil && r.after != nil {
+		result.Queue = spent(difference(from.Queued, r.after.Queued), difference(from.QueueSeconds, r.after.QueueSeconds))
+		result.Prefill = spent(difference(from.Prefilled, r.after.Prefilled), difference(from.PrefillSeconds, r.after.PrefillSeconds))
+	}
 	return result
+}
+
+// lastBefore is the last reading up to a time, or nil where there was none.
+func (r *watch) lastBefore(at time.Time) *Sample {
+	last := r.before
+	for i := range r.during {
+		if s := &r.during[i]; !s.At.After(at) {
+			last = s
+		}
+	}
+	return last
+}
+
+// spent is the mean of what so many requests took together. It is nil where either is
+// not known, or fell: what fell was counted from 0 on since.
+func spent(requests, seconds Figure) *prober.Spent {
+	switch {
+	case !requests.Known || !seconds.Known || requests.Value < 0 || seconds.Value < 0:
+		return nil
+	case requests.Value == 0:
+		return &prober.Spent{}
+	}
+	return &prober.Spent{Requests: int(requests.Value), Mean: seconds.Value / requests.Value}
 }
 
 // gaps is how many readings are missing of those that belong into a time. One

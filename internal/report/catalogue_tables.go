@@ -53,7 +53,9 @@ var tableTexts = map[string]message{
 	"head.why":         {"why", "이유"},
 	"head.ttft":        {"TTFT", "TTFT"},
 	"head.queue":       {"queue (estimate)", "대기(추정)"},
-	"head.prefill":     {"prefill and the rest of TTFT", "프리필 등 TTFT의 나머지"},
+	"head.queue_told":  {"queue (measured by the replicas)", "대기(레플리카 측정)"},
+	"head.prefill":     {"prefill", "프리필"},
+	"head.rest":        {"rest of TTFT", "TTFT의 나머지"},
 	"head.ttft_whole":  {"TTFT (not broken down)", "TTFT(구분 불가)"},
 	"head.decode":      {"decode", "디코드"},
 	"head.tpot":        {"TPOT", "TPOT"},
@@ -125,8 +127,8 @@ var tableTexts = map[string]message{
 	},
 	"method.": {"Nothing is known of chance.", "우연의 크기를 알 수 없습니다."},
 	"text.breakdown": {
-		"Mean times. Decode is measured: from the first token to the last. Queue is an estimate: the mean number of requests that the replicas said were waiting, over the rate of answers (Little's law), the wait for the iteration under way included. What is left of TTFT is prefill, the network and the server around the engine, which cannot be told apart from outside.",
-		"평균 시간입니다. 디코드는 첫 토큰부터 마지막 토큰까지 측정한 값입니다. 대기는 레플리카가 보고한 평균 대기 요청 수를 응답률로 나눈 추정치이며(리틀의 법칙), 진행 중인 이터레이션이 끝나기를 기다린 시간도 포함합니다. TTFT의 나머지는 프리필, 네트워크, 엔진 바깥의 서버 처리 시간으로, 외부에서는 구분할 수 없습니다.",
+		"Mean times. Decode is measured: from the first token to the last. Queue and prefill are measured by the replicas, where no queue grew and nobody else used them: of the requests that completed from the window's opening on, while TTFT is of those that were intended in the window. Elsewhere queue is an estimate: the mean number of requests that the replicas said were waiting, over the rate of answers (Little's law), the wait for the iteration under way included. What is left of TTFT is the network, the server around the engine, and what the replicas do not count as queue of the wait for the iteration under way; and prefill, where it is not a part of its own. These cannot be told apart from outside.",
+		"평균 시간입니다. 디코드는 첫 토큰부터 마지막 토큰까지 측정한 값입니다. 대기열이 계속 늘어나지 않고 다른 트래픽도 없었으면 대기와 프리필은 레플리카가 측정한 값입니다. 이 값은 측정 구간이 시작된 뒤 완료된 요청의 평균이고, TTFT는 측정 구간에 보내기로 한 요청의 평균입니다. 그 밖의 경우 대기는 레플리카가 보고한 평균 대기 요청 수를 응답률로 나눈 추정치이며(리틀의 법칙), 진행 중인 이터레이션이 끝나기를 기다린 시간도 포함합니다. TTFT의 나머지는 네트워크, 엔진 바깥의 서버 처리 시간, 진행 중인 이터레이션을 기다린 시간 중 레플리카가 대기로 세지 않은 부분이며, 프리필을 따로 알 수 없으면 프리필도 포함합니다. 이들은 외부에서 구분할 수 없습니다.",
 	},
 	"text.scaling": {
 		"Capacity is what an arm completes when it is saturated. Efficiency is the factor over that of the GPUs. An arm that was not seen to be saturated may do more than it was seen to.",

@@ -7,17 +7,18 @@ import (
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/document"
+	"vllm_prober/prober"
 )
 
-// breakdown says where the time of a request goes: the wait for a slot as an estimate,
-// the rest of TTFT, and the decoding.
+// breakdown says where the time of a request goes: the queue, prefill, the rest of
+// TTFT, and the decoding.
 func (w *writer) breakdown() []document.Block {
-	table := &document.Table{Head: w.head("arm", "req_s", "ttft", "queue", "prefill", "queue_share", "tpot", "decode", "e2e")}
+	table := &document.Table{Head: w.head("arm", "req_s", "ttft", "queue_told", "queue", "prefill", "rest", "queue_share", "tpot", "decode", "e2e")}
 	var figures []document.Block
 	for _, arm := range w.d.arms {
 		bars := chart.Bars{
 			Title: w.arm(arm) + ": " + w.say("head.time", nil), Label: w.say("head.time", nil), Unit: chart.Seconds,
-			Parts: w.head("queue", "prefill", "decode", "ttft_whole"),
+			Parts: w.head("queue_told", "queue", "prefill", "rest", "decode", "ttft_whole"),
 		}
 		var said []string
 		points := w.d.points(arm)
@@ -30,17 +31,22 @@ func (w *writer) breakdown() []document.Block {
 			if p.has(tpot) {
 				perToken = chart.Seconds.Format(p.mean(tpotMean))
 			}
-			parts := []float64{math.NaN(), math.NaN(), whole - first, first}
+			unknown := math.NaN()
+			parts := []float64{unknown, unknown, unknown, unknown, whole - first, first}
 			queueShare := "–"
-			if queue, known := queued(points, p); known {
-				parts = []float64{queue, first - queue, whole - first, math.NaN()}
+			if queue, prefill, known := measured(p); known {
+				parts = []float64{queue, unknown, prefill, first - queue - prefill, whole - first, unknown}
+				queueShare = chart.Share.Format(queue / first)
+			} else if queue, known := queued(points, p); known {
+				parts = []float64{unknown, queue, unknown, first - queue, whole - first, unknown}
 				queueShare = chart.Share.Format(queue / first)
 			}
 			bar := chart.Bar{Label: w.say("text.rate", values{"rate": p.rate}), Values: parts}
-			table.Rows = append(table.Rows, []string{
-				w.arm(arm), chart.Number.Format(p.rate), chart.Seconds.Format(first), chart.Seconds.Format(parts[0]), chart.Seconds.Format(parts[1]),
-				queueShare, perToken, chart.Seconds.Format(whole - first), chart.Seconds.Format(whole),
-			})
+			row := []string{w.arm(arm), chart.Number.Format(p.rate), chart.Seconds.Format(first)}
+			for _, part := range parts[:4] {
+				row = append(row, chart.Seconds.Format(part))
+			}
+			table.Rows = append(table.Rows, append(row, queueShare, perToken, chart.Seconds.Format(whole-first), chart.Seconds.Format(whole)))
 			bars.Rows = append(bars.Rows, bar)
 			said = append(said, bar.Label+": "+chart.Seconds.Format(whole))
 		}
@@ -57,7 +63,48 @@ func (w *writer) breakdown() []document.Block {
 	if len(figures) == 0 {
 		return nil
 	}
+	table = withoutUnknown(table)
 	return slices.Concat([]document.Block{document.Paragraph(w.say("text.breakdown", nil))}, figures, []document.Block{{Table: table}})
+}
+
+// measured is how long requests waited in the queue, and took from there to the first
+// token, as the replicas measured it, in seconds. Theirs are the requests that completed
+// from the window's opening on, and TTFT is of those that were intended in the window: the
+// means of both are alike where no queue grows. It says false elsewhere, and where the
+// figures cannot be of the same requests: others used the replicas, more than a third of theirs
+// are of the warm-up and the drain, or both times together are more than TTFT.
+func measured(p *point) (queue, prefill float64, known bool) {
+	if p.saturated != prober.Unsaturated {
+		return 0, 0, false
+	}
+	queue, knowsQueue := p.meanOf(spent(func(r *prober.ReplicaResult) *prober.Spent { return r.Queue }))
+	prefill, knowsPrefill := p.meanOf(spent(func(r *prober.ReplicaResult) *prober.Spent { return r.Prefill }))
+	return queue, prefill, knowsQueue && knowsPrefill && queue+prefill <= p.mean(ttftMean)
+}
+
+// spent is the mean of what a step's requests spent, in seconds, where that is told of few
+// others.
+func spent(of func(*prober.ReplicaResult) *prober.Spent) func(*prober.StepResult) (float64, bool) {
+	return func(s *prober.StepResult) (float64, bool) {
+		all, known := s.SpentOf(of)
+		own := s.Reconciliation != nil && s.Reconciliation.Verdict == prober.Reconciled && 2*all.Requests <= 3*s.Latencies.TTFT.Count
+		return all.Mean, known && own
+	}
+}
+
+// withoutUnknown leaves out the columns of which no row knows anything.
+func withoutUnknown(t *document.Table) *document.Table {
+	kept := &document.Table{Rows: make([][]string, len(t.Rows))}
+	for column, head := range t.Head {
+		if !slices.ContainsFunc(t.Rows, func(row []string) bool { return row[column] != "–" }) {
+			continue
+		}
+		kept.Head = append(kept.Head, head)
+		for i, row := range t.Rows {
+			kept.Rows[i] = append(kept.Rows[i], row[column])
+		}
+	}
+	return kept
 }
 
 // withoutEmptyParts leaves out the parts that no bar has any of.

@@ -69,6 +69,70 @@ func TestTheTableOfAnExperimentSaysWhatItIs(t *testing.T) {
 	}
 }
 
+// spend has the replicas tell of so many requests each what these spent in the queue and on
+// prefill.
+func spend(verdict prober.ReconciliationVerdict, queue, prefill float64, requests ...int) func(*prober.StepResult) {
+	return func(s *prober.StepResult) {
+		reconciled(prober.Reconciliation{Verdict: verdict})(s)
+		for i, n := range requests {
+			if i == len(s.Replicas) {
+				s.Replicas = append(s.Replicas, prober.ReplicaResult{Waiting: &prober.Level{}})
+			}
+			s.Replicas[i].Queue, s.Replicas[i].Prefill = &prober.Spent{Requests: n, Mean: queue}, &prober.Spent{Requests: n, Mean: prefill}
+			queue, prefill = 2*queue, 2*prefill
+		}
+	}
+}
+
+// The queue is what the replicas measured where that is of the requests of TTFT: of 300
+// that waited 6 ms and 100 that waited 12 it is 7.5 of TTFT's 40, beside 15 of prefill. Elsewhere it
+// is an estimate: 0.1 that wait at 10 a second are 10 ms.
+func TestTheQueueIsMeasuredWhereItCanBe(t *testing.T) {
+	const (
+		heads     = "arm|req/s|TTFT|queue (measured by the replicas)|prefill|rest of TTFT|queue, of TTFT|TPOT|decode|E2E"
+		estimated = "a|10|40 ms|10 ms|30 ms|25%|20 ms|1 s|1.04 s"
+	)
+	little := says(prober.DidNotBind, 9, 0.1)
+	tells := func(queue, prefill float64, requests ...int) []prober.StepResult {
+		return []prober.StepResult{made(single, 10, no, little, spend(prober.Reconciled, queue, prefill, requests...))}
+	}
+	short := spend(prober.Reconciled, 0.006, 0.012, 300)
+	for name, tt := range map[string]struct {
+		steps    []prober.StepResult
+		measured bool
+		want     string
+	}{
+		"by the requests of each":           {tells(0.006, 0.012, 300, 100), true, "a|10|40 ms|7.5 ms|15 ms|17.5 ms|18.8%|20 ms|1 s|1.04 s"},
+		"none waited":                       {tells(0, 0.030, 600), true, "a|10|40 ms|0 s|30 ms|10 ms|0%|20 ms|1 s|1.04 s"},
+		"a replica without requests":        {tells(0.006, 0.012, 300, 0), true, "a|10|40 ms|6 ms|12 ms|22 ms|15%|20 ms|1 s|1.04 s"},
+		"a third of them at the edges":      {tells(0.006, 0.012, 900), true, "a|10|40 ms|6 ms|12 ms|22 ms|15%|20 ms|1 s|1.04 s"},
+		"more than a third at the edges":    {tells(0.006, 0.012, 901), false, estimated},
+		"more than TTFT":                    {tells(0.020, 0.021, 300), false, estimated},
+		"a replica that does not tell":      {tells(0.006, 0.012), false, estimated},
+		"a repeat that does not tell":       {slices.Concat(tells(0.006, 0.012, 300), tells(0.006, 0.012)), false, estimated},
+		"others used them":                  {[]prober.StepResult{made(single, 10, no, little, spend(prober.ForeignTraffic, 0.006, 0.012, 300))}, false, estimated},
+		"several replicas behind one URL":   {[]prober.StepResult{made(single, 10, no, little, spend(prober.SeveralReplicas, 0.006, 0.012, 300))}, false, estimated},
+		"a record that knows nothing of it": {[]prober.StepResult{made(single, 10, no, little)}, false, estimated},
+		"a queue that grows":                {[]prober.StepResult{made(single, 10, yes, little, short)}, false, estimated},
+		"a queue that may grow":             {[]prober.StepResult{made(single, 10, unknown, little, short)}, false, estimated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			blocks := writing(recorded(tt.steps...)).breakdown()
+			table := blocks[len(blocks)-1].Table
+			head := heads
+			if !tt.measured {
+				head = strings.Replace(heads, "queue (measured by the replicas)|prefill", "queue (estimate)", 1)
+			}
+			if got := strings.Join(table.Head, "|"); got != head {
+				t.Errorf("columns %s, want %s", got, head)
+			}
+			if got := strings.Join(table.Rows[0], "|"); got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // No share is more than all: of 90%, 100% and 100% Student's interval ends at 111%.
 func TestSharesEndAtAll(t *testing.T) {
 	var steps []prober.StepResult
