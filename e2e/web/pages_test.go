@@ -5,6 +5,7 @@ import (
 	_ "embed" // what looks at contrast
 	"flag"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -214,6 +215,47 @@ func TestTheDaemonGoes(t *testing.T) {
 	s.serve(t, address)
 	b.until(t, "the page goes on", `document.querySelector("[role=status]").innerText === ""`)
 	b.forgive("ERR_")
+}
+
+// So it does of a daemon that takes connections and does not answer.
+func TestTheDaemonHangs(t *testing.T) {
+	s := newSite(t)
+	b := open(t, s)
+	b.do(t, chromedp.Navigate(s.url+"/probes/ladder"))
+	b.until(t, "a step shows", `document.getElementById("step-ladder") !== null`)
+	address := s.server.Listener.Addr().String()
+	s.server.CloseClientConnections()
+	s.server.Close()
+	hanging, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hanging.Close()
+	b.until(t, "the page says that nobody answers", `/No answer/.test(document.querySelector("[role=status]").innerText)`)
+	hanging.Close()
+	s.serve(t, address)
+	b.until(t, "the page goes on", `document.querySelector("[role=status]").innerText === ""`)
+	b.forgive("ERR_")
+}
+
+// Where a reload removes a probe in the middle of a run, the run's page goes on to what
+// there is of the run.
+func TestAReloadRemovesTheProbe(t *testing.T) {
+	s := newSite(t)
+	b := open(t, s)
+	b.do(t, chromedp.Navigate(s.url+"/"))
+	b.until(t, "a run is under way", `document.querySelector("#now .bar a") !== null`)
+	b.do(t, chromedp.Navigate(eval[string](t, b, `document.querySelector("#now .bar a").href`)))
+	if !eval[bool](t, b, `document.getElementById("now") !== null`) {
+		t.Fatal("the run's page does not show it")
+	}
+	without := *s.cfg
+	without.Probes = s.cfg.Probes[1:]
+	if err := s.daemon.Apply(&without); err != nil {
+		t.Fatal(err)
+	}
+	b.until(t, "the page shows that nothing is under way", `document.getElementById("now") === null`)
+	b.forgive("status of 404")
 }
 
 // Everything can be reached and seen by the keyboard alone, on every page.

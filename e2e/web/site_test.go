@@ -23,8 +23,10 @@ type site struct {
 	// changed, bad that of one with hostile texts, refused that of one without a step.
 	run, before, bad, refused string
 
-	daemon http.Handler
-	server *httptest.Server
+	cfg     *config.Config
+	daemon  *daemon.Daemon
+	handler http.Handler
+	server  *httptest.Server
 }
 
 // newSite starts a daemon whose ladder begins at once and takes a minute.
@@ -70,16 +72,16 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	s := &site{}
+	s := &site{cfg: cfg}
 	s.record(t, store, cfg)
-	d := daemon.New(daemon.Options{
+	s.daemon = daemon.New(daemon.Options{
 		Load: func() (*config.Config, error) { return cfg, nil }, Registry: prometheus.NewRegistry(), Logger: quiet, Records: store,
 	})
-	if err := d.Apply(cfg); err != nil {
+	if err := s.daemon.Apply(cfg); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Shutdown(t.Context()) }) // the test's context has ended: at once
-	s.daemon = d.Handler()
+	t.Cleanup(func() { s.daemon.Shutdown(t.Context()) }) // the test's context has ended: at once
+	s.handler = s.daemon.Handler()
 	s.serve(t, "127.0.0.1:0")
 	return s
 }
@@ -91,7 +93,7 @@ func (s *site) serve(t *testing.T, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server = httptest.NewUnstartedServer(s.daemon)
+	s.server = httptest.NewUnstartedServer(s.handler)
 	s.server.Listener.Close()
 	s.server.Listener = listener
 	s.server.Start()

@@ -4,6 +4,7 @@
 (() => {
   const every = 1000; // milliseconds between two looks
   const atLeast = 10000; // and between two of the whole page, whose times go on
+  const patience = 10000; // how long an answer may take
   const main = document.getElementById("main");
   const connection = document.getElementById("connection");
 
@@ -36,8 +37,8 @@
   const kept = (element, name) => element.nodeName === "DETAILS" && name === "open";
 
   // look fetches a page's document; only what the server says is in it.
-  async function look(address) {
-    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  async function look(address, signal) {
+    const answer = await fetch(address, { headers: { Accept: "text/html" }, signal });
     if (!answer.ok) throw new Error(answer.status);
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   }
@@ -46,15 +47,18 @@
   async function refresh() {
     if (document.hidden) return;
     const now = document.getElementById("now");
+    const signal = AbortSignal.timeout(patience);
     try {
-      if (now) {
-        const cards = (await look(now.dataset.live)).querySelector(".cards");
+      // The live part fails, too, where a reload has removed the probe; then the page tells.
+      const part = await look(now.dataset.live, signal).catch(() => null);
+      const cards = part?.querySelector(".cards");
+      if (cards) {
         const fresh = now.cloneNode(false);
         fresh.append(...cards.childNodes);
         morph(now, fresh);
         if (cards.dataset.board === main.dataset.board && Date.now() - whole < atLeast) return said("");
       }
-      const page = (await look(location.href)).getElementById("main");
+      const page = (await look(location.href, signal)).getElementById("main");
       const shown = [...main.querySelectorAll("table")];
       page.querySelectorAll("table").forEach((table, i) => {
         sortable(table);
