@@ -46,10 +46,15 @@ func TestLiveProgress(t *testing.T) {
 	if !eval[bool](t, b, `document.activeElement === mark && mark.isConnected`) {
 		t.Error("the focus was lost while the page was kept up to date")
 	}
+	b.do(t, chromedp.Evaluate[chromedp.Void](`mark = document.querySelector("#now-canary h3 a"); mark.focus(); undefined`))
 	b.until(t, "the verdicts are those of the run that has ended", `
 		document.querySelector("#h-verdicts + div tbody a").textContent === "ladder" &&
 		/success/.test(document.querySelector("#h-schedule + div tbody tr").innerText) &&
 		!/`+s.run+`/.test(document.querySelector("#h-verdicts + div tbody td a").href)`)
+	b.until(t, "the card of the run has gone", `document.getElementById("now-ladder") === null`)
+	if !eval[bool](t, b, `document.activeElement === mark && mark.isConnected`) {
+		t.Error("the focus was lost when the card before it went")
+	}
 }
 
 // The page of a run is kept up to date until the run has ended, and then asks no more.

@@ -21,8 +21,7 @@
     const others = [...next.childNodes];
     others.forEach((other, i) => {
       const same = other.id && [...old.children].find((child) => child.id === other.id);
-      const place = old.childNodes[i] ?? null;
-      if (same && same !== place) old.insertBefore(same, place); // what is before it has gone, or is yet to come
+      if (same) while (old.childNodes[i] !== same) old.childNodes[i].remove(); // itself it stays: moved, it would lose the focus
       const child = old.childNodes[i];
       if (!child) old.append(other);
       else if (child.id !== other.id && (child.id || other.id)) old.insertBefore(other, child);
