@@ -470,24 +470,41 @@ func TestTheBrowserNotices(t *testing.T) {
 	b.wrong = nil
 }
 
-// Without scripts all is there, and a page that shows what goes on loads itself anew.
+// Without scripts all is there, and a page that shows what goes on loads itself anew:
+// that of a run until the run has ended.
 func TestWithoutScripts(t *testing.T) {
 	s := newSite(t)
 	b := open(t, s)
-	b.do(t, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}), chromedp.Navigate(s.url+"/"))
-	text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("main")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"ladder", "canary", "Schedule", "Verdicts of the latest runs"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in\n%s", want, text)
+	b.do(t, chromedp.Navigate(s.url+"/"))
+	b.until(t, "a run is under way", `document.querySelector("#now .bar a") !== null`)
+	run := eval[string](t, b, `document.querySelector("#now .bar a").href`)
+	b.do(t, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+	for _, c := range []struct {
+		address string
+		wanted  []string
+	}{
+		{run, []string{"ladder", "Now", "steps have ended", "Log"}}, // before it ends
+		{s.url + "/", []string{"ladder", "canary", "Schedule", "Verdicts of the latest runs"}},
+	} {
+		b.do(t, chromedp.Navigate(c.address))
+		text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("main")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.wanted {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in\n%s", c.address, want, text)
+			}
+		}
+		before := eval[float64](t, b, `performance.timeOrigin`)
+		for end := time.Now().Add(30 * time.Second); eval[float64](t, b, `performance.timeOrigin`) == before; time.Sleep(time.Second) {
+			if time.Now().After(end) {
+				t.Fatalf("%s does not load itself anew", c.address)
+			}
 		}
 	}
-	before := eval[float64](t, b, `performance.timeOrigin`)
-	for end := time.Now().Add(30 * time.Second); eval[float64](t, b, `performance.timeOrigin`) == before; time.Sleep(time.Second) {
-		if time.Now().After(end) {
-			t.Fatal("the page does not load itself anew")
-		}
+	b.do(t, chromedp.Navigate(s.url+"/runs/"+s.run))
+	if eval[bool](t, b, `document.querySelector("meta[http-equiv=refresh]") !== null`) {
+		t.Error("the page of a run that has ended loads itself anew")
 	}
 }

@@ -132,5 +132,5 @@ func (p *pages) compare(w http.ResponseWriter, q *http.Request) error {
 		}
 		v.Arms = append(v.Arms, written)
 	}
-	return p.show(w, q, board, http.StatusOK, "compare", "Comparison", "runs", v)
+	return p.show(w, q, http.StatusOK, "compare", frame{Board: board, Title: "Comparison", Here: "runs", View: v})
 }

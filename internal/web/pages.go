@@ -82,7 +82,7 @@ type frame struct {
 	Board uint64
 	// Tags are those of the files beside the page.
 	Style, Script string
-	// Live says that the page shows what goes on.
+	// Live says that the page shows what goes on: without scripts it loads itself anew.
 	Live bool
 	View any
 }
@@ -127,17 +127,14 @@ func refusePage(w http.ResponseWriter) {
 	http.Error(w, tooMany, http.StatusServiceUnavailable)
 }
 
-// show writes a page of a version of the board.
-func (p *pages) show(w http.ResponseWriter, q *http.Request, board uint64, status int, name, title, here string, view any) error {
-	root := strings.Repeat("../", strings.Count(q.URL.Path, "/")-1)
-	if root == "" {
-		root = "./"
+// show writes a page: its frame has what is the page's own, and gets the rest.
+func (p *pages) show(w http.ResponseWriter, q *http.Request, status int, name string, f frame) error {
+	f.Root = strings.Repeat("../", strings.Count(q.URL.Path, "/")-1)
+	if f.Root == "" {
+		f.Root = "./"
 	}
-	return p.execute(w, status, name, frame{
-		Root: root, Title: title, Here: here, Version: version.Version, Board: board,
-		Style: p.files["style.css"].tag, Script: p.files["live.js"].tag, View: view,
-		Live: name == "overview" || name == "probe",
-	})
+	f.Version, f.Style, f.Script = version.Version, p.files["style.css"].tag, p.files["live.js"].tag
+	return p.execute(w, status, name, f)
 }
 
 // execute writes what a template makes, all of it or an error.
@@ -160,7 +157,7 @@ func (p *pages) fail(w http.ResponseWriter, q *http.Request, err error) {
 	} else if errors.Is(err, errNoRun) || errors.Is(err, errNoPage) {
 		status = http.StatusNotFound
 	}
-	if err := p.show(w, q, p.board.Version(), status, "error", http.StatusText(status), "", err.Error()); err != nil {
+	if err := p.show(w, q, status, "error", frame{Board: p.board.Version(), Title: http.StatusText(status), View: err.Error()}); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
@@ -187,5 +184,5 @@ func (p *pages) configuration(w http.ResponseWriter, q *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.show(w, q, board, http.StatusOK, "configuration", "Configuration", "configuration", string(text))
+	return p.show(w, q, http.StatusOK, "configuration", frame{Board: board, Title: "Configuration", Here: "configuration", View: string(text)})
 }

@@ -123,6 +123,9 @@ func TestNow(t *testing.T) {
 					t.Errorf("%s: no %s in\n%s", path, want, page)
 				}
 			}
+			if anew := strings.Contains(page, `<noscript><meta http-equiv="refresh"`); anew == strings.HasPrefix(path, "/now") {
+				t.Errorf("%s: without scripts it loads itself anew: %t", path, anew)
+			}
 			if others := strings.Contains(page, `probes/beat">beat</a> <span`); others != (path == "/" || path == "/now") {
 				t.Errorf("%s: the other probe is there: %t", path, others)
 			}

@@ -80,7 +80,7 @@ func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
 			return err
 		}
 	}
-	return p.show(w, q, board, http.StatusOK, "run", "Run "+id, "runs", view)
+	return p.show(w, q, http.StatusOK, "run", frame{Board: board, Title: "Run " + id, Here: "runs", Live: on != nil, View: view})
 }
 
 // making is the probe whose run of an id is under way; nil where it is not.
