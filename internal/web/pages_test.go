@@ -477,31 +477,52 @@ func TestTheListOfRuns(t *testing.T) {
 }
 
 // A run is held against another one that the reader chooses: first the one before it,
-// and never itself or one without a valid step.
+// and never itself or one without a valid step. What was chosen is among the choices,
+// however old it is.
 func TestComparison(t *testing.T) {
 	s := newSite(t, true)
-	first, second, third := s.makes(t, noon), s.makes(t, noon.Add(time.Hour)), s.makes(t, noon.Add(2*time.Hour))
+	var ids []string // the newest first
+	for i := range defaultPage + 2 {
+		ids = slices.Insert(ids, 0, s.makes(t, noon.Add(time.Duration(i)*time.Hour)).ID)
+	}
 	chosen := regexp.MustCompile(`<option value="([^"]*)"( selected)?>`)
-	options := func(page string) (all []string) {
-		for _, m := range chosen.FindAllStringSubmatch(page, -1) {
-			all = append(all, m[1]+m[2])
+	newest, oldest := ids[0], ids[defaultPage+1]
+	page := ids[:defaultPage]
+	compare := func(base, other string) string { return "/compare?base=" + base + "&other=" + other }
+	for path, want := range map[string]struct {
+		options  []string
+		selected string
+	}{
+		"/runs/" + newest:                 {page[1:], ids[1]},
+		"/runs/" + ids[1]:                 {slices.Concat(page[:1], page[2:]), ids[2]},
+		"/runs/" + ids[defaultPage-1]:     {ids[defaultPage:], ids[defaultPage]}, // the oldest of the page
+		"/runs/" + ids[defaultPage]:       {ids[defaultPage+1:], oldest},
+		"/runs/" + oldest:                 {page, ""}, // none is before it
+		compare(newest, ids[1]):           {slices.Concat(page[:1], page[2:]), newest},
+		compare(oldest, newest):           {append(slices.Clone(page[1:]), oldest), oldest},
+		compare(newest, ids[defaultPage]): {[]string{newest, oldest}, newest},
+		compare(newest, oldest):           {page, newest},
+	} {
+		var options, selected []string
+		for _, m := range chosen.FindAllStringSubmatch(s.body(t, path, http.StatusOK), -1) {
+			options = append(options, m[1])
+			if m[2] != "" {
+				selected = append(selected, m[1])
+			}
 		}
-		return all
+		if got := strings.Join(selected, " "); !slices.Equal(options, want.options) || got != want.selected {
+			t.Errorf("%s offers %q and has chosen %q, want %q and %q", path, options, got, want.options, want.selected)
+		}
 	}
-	if got, want := options(s.body(t, "/runs/"+second.ID, http.StatusOK)), []string{third.ID, first.ID + " selected"}; !slices.Equal(got, want) {
-		t.Errorf("a run can be compared to %q, want %q", got, want)
-	}
-	page := s.body(t, "/compare?base="+third.ID+"&other="+second.ID, http.StatusOK)
-	if got, want := options(page), []string{third.ID + " selected", first.ID}; !slices.Equal(got, want) {
-		t.Errorf("the comparison offers %q, want %q", got, want)
-	}
-	for _, want := range []string{"<h2>bs16</h2>", "<h2>bs32</h2>", "<caption>11‑24 13:00 against 11‑24 14:00</caption>", "runs/" + third.ID, `class="open"`} {
-		if !strings.Contains(page, want) {
-			t.Errorf("no %s in\n%s", want, page)
+	first, second, third := oldest, ids[defaultPage], ids[defaultPage-1]
+	text := s.body(t, compare(third, second), http.StatusOK)
+	for _, want := range []string{"<h2>bs16</h2>", "<h2>bs32</h2>", "<caption>11‑24 13:00 against 11‑24 14:00</caption>", "runs/" + third, `class="open"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
 	for query, status := range map[string]int{
-		"": http.StatusBadRequest, "?base=" + first.ID + "&other=" + first.ID: http.StatusBadRequest, "?base=x&other=" + first.ID: http.StatusNotFound,
+		"": http.StatusBadRequest, "?base=" + first + "&other=" + first: http.StatusBadRequest, "?base=x&other=" + first: http.StatusNotFound,
 	} {
 		s.body(t, "/compare"+query, status)
 	}

@@ -76,7 +76,7 @@ func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
 		view.Live, view.Now = liveOf(v.Run.Probe), []nowView{nowOf(on, time.Now())}
 	}
 	if v.Summary.StepsValid > 0 {
-		if view.Choice, err = p.choose(v.Run.Probe, id, ""); err != nil {
+		if view.Choice, err = p.choose(v.Run.Probe, id, nil); err != nil {
 			return err
 		}
 	}
