@@ -112,6 +112,27 @@ func TestSorting(t *testing.T) {
 	}
 }
 
+// A column of times is sorted by them, and not by the figures of how long ago they were.
+func TestSortingOfTimes(t *testing.T) {
+	s := newSite(t)
+	b := open(t, s)
+	b.do(t, chromedp.Navigate(s.url+"/"))
+	for _, order := range []string{"batch-16 batch-32", "batch-32 batch-16"} { // the oldest first, and last
+		if got := eval[string](t, b, `(() => {
+			const table = document.querySelector("#h-verdicts + div table");
+			for (const row of table.tBodies[0].rows) { // as of two runs, before the page is looked at again
+				const old = row.cells[2].textContent === "batch-16", began = row.cells[1].querySelector("time");
+				began.dateTime = old ? "2025-12-31T23:00:00Z" : "2026-01-01T01:59:58Z";
+				began.textContent = old ? "3 h ago" : "2 s ago";
+			}
+			table.tHead.rows[0].cells[1].querySelector("button").click();
+			return [...table.tBodies[0].rows].map((row) => row.cells[2].textContent).join(" ");
+		})()`); got != order {
+			t.Errorf("by when they began the runs are of %s, want %s", got, order)
+		}
+	}
+}
+
 // What the reader has chosen stays while the page is kept up to date: how far it is
 // scrolled, what is unfolded, how a table is sorted, what has the focus.
 func TestWhatTheReaderChoseStays(t *testing.T) {

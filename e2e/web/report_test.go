@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -72,6 +74,13 @@ func TestReport(t *testing.T) {
 	b.do(t, chromedp.KeyEvent(" "))
 	if !sorted("-1") || eval[string](t, b, `heading.getAttribute("aria-sort")`) != "descending" {
 		t.Errorf("the space bar does not sort the other way: %v", eval[[]float64](t, b, column))
+	}
+	const arms = `[...` + table + `.tBodies[0].rows].map((row) => row.cells[0].textContent)`
+	for _, order := range []string{"batch-16 batch-32", "batch-32 batch-16"} { // a column of texts, both ways
+		b.do(t, chromedp.Evaluate[chromedp.Void](table+`.tHead.rows[0].cells[0].querySelector("button").click(); undefined`))
+		if got := slices.Compact(eval[[]string](t, b, arms)); strings.Join(got, " ") != order {
+			t.Errorf("by arms the rows are %q, want %s", got, order)
+		}
 	}
 	b.load(t, s, s.run)
 	b.do(t, chromedp.Evaluate[chromedp.Void](`window.visited = new Set(); undefined`))

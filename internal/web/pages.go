@@ -18,6 +18,7 @@ import (
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/document"
 	"vllm_prober/internal/live"
 )
 
@@ -61,8 +62,11 @@ func newPages(o Options, r *runs) *pages {
 		if err != nil {
 			panic(err) // it is embedded
 		}
-		if path.Base(name) == "style.css" {
+		switch path.Base(name) {
+		case "style.css":
 			text = append([]byte(chart.Stylesheet), text...)
+		case "live.js":
+			text = append([]byte(document.Script), text...)
 		}
 		sum := sha256.Sum256(text)
 		p.files[path.Base(name)] = file{text, kinds[path.Ext(name)], hex.EncodeToString(sum[:6])}
