@@ -151,12 +151,13 @@ func TestNow(t *testing.T) {
 // A page holds what somebody else wrote as text, and nothing that would run.
 func TestHostileTexts(t *testing.T) {
 	s := newSite(t, true)
-	result := s.makes(t, noon)
+	before, result := s.makes(t, noon.Add(-time.Hour)), s.makes(t, noon)
 	s.skips()
 	s.cfg.Targets[0].Labels = map[string]string{"team": hostile}
 	attributes := regexp.MustCompile(`(?i)<[^>]*\s(style|on\w+)\s*=`)
 	for _, path := range []string{
 		"/", "/now", "/probes/ladder", "/probes/beat", "/runs", "/runs?probe=" + `%3Cscript%3Ealert("x")%3C/script%3E`, "/configuration", "/runs/" + result.ID,
+		"/compare?base=" + before.ID + "&other=" + result.ID,
 	} {
 		page := s.body(t, path, http.StatusOK)
 		if strings.Contains(page, "<script>") || strings.Contains(page, `alert("x")`) {
@@ -179,15 +180,13 @@ func TestHostileTexts(t *testing.T) {
 // Each page is protected, and asks for nothing that this server does not give.
 func TestPolicy(t *testing.T) {
 	s := newSite(t, true)
-	result := s.makes(t, noon)
+	result, other := s.makes(t, noon), s.makes(t, noon.Add(time.Hour))
 	address := regexp.MustCompile(`(?:href|src|data-live)="([^"]*)"`)
 	for _, path := range []string{
-		"/", "/probes/ladder", "/probes/beat", "/runs", "/runs/" + result.ID, "/configuration", "/nothing/there", "/runs/x", "/static/x", "/static/style.css",
+		"/", "/now", "/probes/ladder", "/probes/beat", "/runs", "/runs/" + result.ID, "/compare", "/compare?base=" + result.ID + "&other=" + other.ID,
+		"/configuration", "/runs/x", "/static/x", "/static/style.css",
 	} {
 		w := s.get(path)
-		if strings.HasPrefix(path, "/nothing") { // not the pages' to answer
-			continue
-		}
 		h := w.Header()
 		if !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self';") ||
 			h.Get("X-Content-Type-Options") != "nosniff" || strings.Contains(h.Get("Content-Security-Policy"), "unsafe") {
