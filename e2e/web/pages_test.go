@@ -337,13 +337,13 @@ func TestEveryPage(t *testing.T) {
 		/[3-9] of 6 steps have ended/.test(document.getElementById("now").innerText) && document.querySelectorAll("#now svg.spark").length >= 3`)
 	b.do(t, chromedp.Navigate(s.url+"/probes/canary"))
 	b.until(t, "windows of the heartbeat have ended", `document.querySelectorAll("main figure").length >= 2`)
-	views := append(s.pages(), view{"hostile", "/runs/" + s.bad}, view{"refused", "/runs/" + s.refused})
+	views := append(s.pages(), view{"refused", "/runs/" + s.refused})
 	for _, l := range looks {
 		b.as(t, l)
 		for _, v := range views {
 			b.do(t, chromedp.Navigate(s.url+v.path))
 			b.legible(t, v.name, l)
-			if *update && l.name != "narrow-dark" && v.path != "/runs/"+s.bad && v.path != "/runs/"+s.refused {
+			if *update && l.name != "narrow-dark" && v.path != "/runs/"+s.refused {
 				picture(t, b, l, fmt.Sprintf("web-%s-%s.png", v.name, l.name))
 			}
 		}
@@ -370,7 +370,7 @@ func (b *browser) legible(t *testing.T, name string, l look) {
 // The pages tell what the history holds: intervals on the curves, differences beyond
 // chance, and the run at which the level changed.
 func TestWhatTheHistoryHolds(t *testing.T) {
-	s := newSite(t)
+	s := newSiteOf(t, traits{resting: true})
 	b := open(t, s)
 	b.do(t, chromedp.Navigate(s.url+"/runs/"+s.run))
 	// Whiskers are the paths of a point beside its marker.
@@ -451,7 +451,7 @@ func said(t *testing.T, text string) (lower, upper float64, word string) {
 // What a server or a configuration said is text on every page: nothing of it runs, or
 // is loaded.
 func TestHostileTexts(t *testing.T) {
-	s := newSite(t)
+	s := newSiteOf(t, traits{hostile: true})
 	b := open(t, s)
 	for path, shown := range map[string]bool{
 		"/runs/" + s.bad: true, "/configuration": true, "/runs": true, "/runs?before=" + s.before: true, "/": false, "/probes/ladder": true,
@@ -465,6 +465,11 @@ func TestHostileTexts(t *testing.T) {
 		if n := eval[int](t, b, `document.querySelectorAll("script:not([src]), img").length`); n != 0 {
 			t.Errorf("%s: %d elements of a foreign text", path, n)
 		}
+	}
+	for _, l := range looks {
+		b.as(t, l)
+		b.do(t, chromedp.Navigate(s.url+"/runs/"+s.bad))
+		b.legible(t, "hostile", l)
 	}
 	b.forgive("status of 404", "status of 400") // what the browser says of pages that are not there
 }
