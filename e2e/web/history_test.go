@@ -20,7 +20,7 @@ import (
 const (
 	history = 40
 	slower  = 26
-	hurt    = 0 // texts of a server that means harm
+	hurt    = 0 // texts of a server that means harm, where there are some
 	refused = 12
 	starved = 20 // the prober had no processor
 )
@@ -43,7 +43,7 @@ const (
 )
 
 // record makes the history: a run an hour of what the ladder is to measure.
-func (s *site) record(t *testing.T, store *results.Store, cfg *config.Config) {
+func (s *site) record(t *testing.T, store *results.Store, cfg *config.Config, harm bool) {
 	t.Helper()
 	recorder, err := store.Recorder(cfg, cfg.Probes[0])
 	if err != nil {
@@ -72,15 +72,15 @@ func (s *site) record(t *testing.T, store *results.Store, cfg *config.Config) {
 				result.Results = append(result.Results, measured(rng, step, level, a == 1, i >= slower))
 			}
 		}
-		switch i {
-		case refused:
+		switch {
+		case i == refused:
 			s.refused = run.ID
 			result.Outcome, result.Results, result.Answers = prober.RunFailed, nil, nil
 			result.Err = "replica http://127.0.0.1:8000: connection refused"
-		case starved:
+		case i == starved:
 			result.Results[3].Latencies, result.Results[3].Saturated, result.Results[3].Batches = nil, prober.Undetermined, nil
 			result.Results[3].Broken = []prober.Broken{{Promise: prober.PromiseCPU, Detail: "1% of the work waited 31ms"}}
-		case hurt:
+		case i == hurt && harm:
 			s.bad = run.ID
 			result.Models[0].Model, result.Models[0].Versions = hostile, []string{hostile}
 			result.Results[0].Failures = []prober.Failure{{Outcome: prober.HTTP5xx, Count: 1, Example: hostile}}
@@ -104,10 +104,8 @@ func (s *site) record(t *testing.T, store *results.Store, cfg *config.Config) {
 func measured(rng *rand.Rand, step prober.Step, level float64, large, slow bool) prober.StepResult {
 	ttft, tpot := 0.066+step.RequestRate/800, 0.028+step.RequestRate/2500
 	served, saturated, attainment := step.RequestRate, prober.Unsaturated, 1.0
-	inForce := prober.InForce{Verdict: prober.DidNotBind, Detail: "none waited for long"}
 	if step.RequestRate > capacity {
 		ttft, tpot, served, saturated, attainment = 1.1, 0.07, capacity, prober.Saturated, 0.12
-		inForce = prober.InForce{Verdict: prober.NotInForce, Detail: "50 ran"}
 	} else if slow {
 		ttft *= 1.12
 	}
@@ -117,10 +115,6 @@ func measured(rng *rand.Rand, step prober.Step, level float64, large, slow bool)
 	r := prober.StepResult{
 		Step: step, EndedAt: step.StartedAt.Add(step.Warmup + step.Window + 2*time.Second), Saturated: saturated, Attainment: attainment,
 		Latencies: &prober.Latencies{}, Batches: &prober.Batches{Completed: make([]int, stats.Parts), Good: make([]int, stats.Parts)},
-		Replicas: []prober.ReplicaResult{{
-			Running: &prober.Level{Mean: step.RequestRate * 1.4, Max: step.RequestRate * 2}, Waiting: &prober.Level{Mean: 0.1, Max: 1},
-			KVCacheUsage: &prober.Level{Mean: 0.02, Max: 0.03}, InForce: inForce,
-		}},
 	}
 	var wait, decode, whole []stats.Sample
 	lately := 0.0
@@ -149,6 +143,7 @@ func measured(rng *rand.Rand, step prober.Step, level float64, large, slow bool)
 	r.SettledThroughput, r.OutputTokenThroughput = r.Throughput, simulator.FieldReportOutput*r.Throughput
 	r.BenchThroughput = float64(r.Offered) / (step.Window.Seconds() + r.Latencies.E2E.Mean)
 	r.Outcomes = map[prober.Phase]map[prober.Outcome]int{prober.Window: {prober.OK: r.Offered}}
+	r.Replicas = []prober.ReplicaResult{replicaOf(&r)}
 	watts, busy := 180+6*served, 0.4+served/80
 	joules := watts / r.OutputTokenThroughput
 	perJoule := 1 / joules
@@ -156,6 +151,23 @@ func measured(rng *rand.Rand, step prober.Step, level float64, large, slow bool)
 		UUIDs: []string{"GPU-0", "GPU-1"}, PowerWatts: &watts, UtilizationRatio: &busy, JoulesPerOutputToken: &joules, OutputTokensPerJoule: &perJoule,
 	}
 	return r
+}
+
+// replicaOf is what the first of the arm's two replicas says of itself: by Little's law
+// half of those run that have tokens coming, and half of those wait that have none yet,
+// where that is for long.
+func replicaOf(r *prober.StepResult) prober.ReplicaResult {
+	l := r.Latencies
+	running := math.Round(r.Throughput * (l.E2E.Mean - l.TTFT.Mean) / 2)
+	waiting := math.Round(r.Throughput * max(l.TTFT.Mean-0.2, 0) / 2)
+	inForce := prober.InForce{Verdict: prober.DidNotBind, Detail: "none waited for long"}
+	if int(running) > r.Arm.BatchSize {
+		inForce = prober.InForce{Verdict: prober.NotInForce, Detail: fmt.Sprintf("%g ran", running)}
+	}
+	return prober.ReplicaResult{
+		Running: &prober.Level{Mean: running, Max: running}, Waiting: &prober.Level{Mean: waiting, Max: waiting},
+		KVCacheUsage: &prober.Level{Mean: 0.001 * running, Max: 0.001 * running}, InForce: inForce,
+	}
 }
 
 // distribution sums samples up.

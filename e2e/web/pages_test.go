@@ -5,6 +5,7 @@ import (
 	_ "embed" // what looks at contrast
 	"flag"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -45,10 +46,15 @@ func TestLiveProgress(t *testing.T) {
 	if !eval[bool](t, b, `document.activeElement === mark && mark.isConnected`) {
 		t.Error("the focus was lost while the page was kept up to date")
 	}
+	b.do(t, chromedp.Evaluate[chromedp.Void](`mark = document.querySelector("#now-canary h3 a"); mark.focus(); undefined`))
 	b.until(t, "the verdicts are those of the run that has ended", `
 		document.querySelector("#h-verdicts + div tbody a").textContent === "ladder" &&
 		/success/.test(document.querySelector("#h-schedule + div tbody tr").innerText) &&
 		!/`+s.run+`/.test(document.querySelector("#h-verdicts + div tbody td a").href)`)
+	b.until(t, "the card of the run has gone", `document.getElementById("now-ladder") === null`)
+	if !eval[bool](t, b, `document.activeElement === mark && mark.isConnected`) {
+		t.Error("the focus was lost when the card before it went")
+	}
 }
 
 // The page of a run is kept up to date until the run has ended, and then asks no more.
@@ -103,6 +109,27 @@ func TestSorting(t *testing.T) {
 	b.do(t, chromedp.Focus(chromedp.CSS(`thead th:nth-child(7) button`)), chromedp.KeyEvent(" "))
 	if got := eval[int](t, b, `document.querySelectorAll("th[aria-sort]").length`); got != 1 {
 		t.Errorf("%d columns say that they are sorted by", got)
+	}
+}
+
+// A column of times is sorted by them, and not by the figures of how long ago they were.
+func TestSortingOfTimes(t *testing.T) {
+	s := newSite(t)
+	b := open(t, s)
+	b.do(t, chromedp.Navigate(s.url+"/"))
+	for _, order := range []string{"batch-16 batch-32", "batch-32 batch-16"} { // the oldest first, and last
+		if got := eval[string](t, b, `(() => {
+			const table = document.querySelector("#h-verdicts + div table");
+			for (const row of table.tBodies[0].rows) { // as of two runs, before the page is looked at again
+				const old = row.cells[2].textContent === "batch-16", began = row.cells[1].querySelector("time");
+				began.dateTime = old ? "2025-12-31T23:00:00Z" : "2026-01-01T01:59:58Z";
+				began.textContent = old ? "3 h ago" : "2 s ago";
+			}
+			table.tHead.rows[0].cells[1].querySelector("button").click();
+			return [...table.tBodies[0].rows].map((row) => row.cells[2].textContent).join(" ");
+		})()`); got != order {
+			t.Errorf("by when they began the runs are of %s, want %s", got, order)
+		}
 	}
 }
 
@@ -216,6 +243,47 @@ func TestTheDaemonGoes(t *testing.T) {
 	b.forgive("ERR_")
 }
 
+// So it does of a daemon that takes connections and does not answer.
+func TestTheDaemonHangs(t *testing.T) {
+	s := newSite(t)
+	b := open(t, s)
+	b.do(t, chromedp.Navigate(s.url+"/probes/ladder"))
+	b.until(t, "a step shows", `document.getElementById("step-ladder") !== null`)
+	address := s.server.Listener.Addr().String()
+	s.server.CloseClientConnections()
+	s.server.Close()
+	hanging, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hanging.Close()
+	b.until(t, "the page says that nobody answers", `/No answer/.test(document.querySelector("[role=status]").innerText)`)
+	hanging.Close()
+	s.serve(t, address)
+	b.until(t, "the page goes on", `document.querySelector("[role=status]").innerText === ""`)
+	b.forgive("ERR_")
+}
+
+// Where a reload removes a probe in the middle of a run, the run's page goes on to what
+// there is of the run.
+func TestAReloadRemovesTheProbe(t *testing.T) {
+	s := newSite(t)
+	b := open(t, s)
+	b.do(t, chromedp.Navigate(s.url+"/"))
+	b.until(t, "a run is under way", `document.querySelector("#now .bar a") !== null`)
+	b.do(t, chromedp.Navigate(eval[string](t, b, `document.querySelector("#now .bar a").href`)))
+	if !eval[bool](t, b, `document.getElementById("now") !== null`) {
+		t.Fatal("the run's page does not show it")
+	}
+	without := *s.cfg
+	without.Probes = s.cfg.Probes[1:]
+	if err := s.daemon.Apply(&without); err != nil {
+		t.Fatal(err)
+	}
+	b.until(t, "the page shows that nothing is under way", `document.getElementById("now") === null`)
+	b.forgive("status of 404")
+}
+
 // Everything can be reached and seen by the keyboard alone, on every page.
 func TestKeyboard(t *testing.T) {
 	s := newSite(t)
@@ -269,13 +337,13 @@ func TestEveryPage(t *testing.T) {
 		/[3-9] of 6 steps have ended/.test(document.getElementById("now").innerText) && document.querySelectorAll("#now svg.spark").length >= 3`)
 	b.do(t, chromedp.Navigate(s.url+"/probes/canary"))
 	b.until(t, "windows of the heartbeat have ended", `document.querySelectorAll("main figure").length >= 2`)
-	views := append(s.pages(), view{"hostile", "/runs/" + s.bad}, view{"refused", "/runs/" + s.refused})
+	views := append(s.pages(), view{"refused", "/runs/" + s.refused})
 	for _, l := range looks {
 		b.as(t, l)
 		for _, v := range views {
 			b.do(t, chromedp.Navigate(s.url+v.path))
 			b.legible(t, v.name, l)
-			if *update && l.name != "narrow-dark" && v.path != "/runs/"+s.bad && v.path != "/runs/"+s.refused {
+			if *update && l.name != "narrow-dark" && v.path != "/runs/"+s.refused {
 				picture(t, b, l, fmt.Sprintf("web-%s-%s.png", v.name, l.name))
 			}
 		}
@@ -302,7 +370,7 @@ func (b *browser) legible(t *testing.T, name string, l look) {
 // The pages tell what the history holds: intervals on the curves, differences beyond
 // chance, and the run at which the level changed.
 func TestWhatTheHistoryHolds(t *testing.T) {
-	s := newSite(t)
+	s := newSiteOf(t, traits{resting: true})
 	b := open(t, s)
 	b.do(t, chromedp.Navigate(s.url+"/runs/"+s.run))
 	// Whiskers are the paths of a point beside its marker.
@@ -383,7 +451,7 @@ func said(t *testing.T, text string) (lower, upper float64, word string) {
 // What a server or a configuration said is text on every page: nothing of it runs, or
 // is loaded.
 func TestHostileTexts(t *testing.T) {
-	s := newSite(t)
+	s := newSiteOf(t, traits{hostile: true})
 	b := open(t, s)
 	for path, shown := range map[string]bool{
 		"/runs/" + s.bad: true, "/configuration": true, "/runs": true, "/runs?before=" + s.before: true, "/": false, "/probes/ladder": true,
@@ -397,6 +465,11 @@ func TestHostileTexts(t *testing.T) {
 		if n := eval[int](t, b, `document.querySelectorAll("script:not([src]), img").length`); n != 0 {
 			t.Errorf("%s: %d elements of a foreign text", path, n)
 		}
+	}
+	for _, l := range looks {
+		b.as(t, l)
+		b.do(t, chromedp.Navigate(s.url+"/runs/"+s.bad))
+		b.legible(t, "hostile", l)
 	}
 	b.forgive("status of 404", "status of 400") // what the browser says of pages that are not there
 }
@@ -423,24 +496,41 @@ func TestTheBrowserNotices(t *testing.T) {
 	b.wrong = nil
 }
 
-// Without scripts all is there, and a page that shows what goes on loads itself anew.
+// Without scripts all is there, and a page that shows what goes on loads itself anew:
+// that of a run until the run has ended.
 func TestWithoutScripts(t *testing.T) {
 	s := newSite(t)
 	b := open(t, s)
-	b.do(t, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}), chromedp.Navigate(s.url+"/"))
-	text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("main")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"ladder", "canary", "Schedule", "Verdicts of the latest runs"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in\n%s", want, text)
+	b.do(t, chromedp.Navigate(s.url+"/"))
+	b.until(t, "a run is under way", `document.querySelector("#now .bar a") !== null`)
+	run := eval[string](t, b, `document.querySelector("#now .bar a").href`)
+	b.do(t, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+	for _, c := range []struct {
+		address string
+		wanted  []string
+	}{
+		{run, []string{"ladder", "Now", "steps have ended", "Log"}}, // before it ends
+		{s.url + "/", []string{"ladder", "canary", "Schedule", "Verdicts of the latest runs"}},
+	} {
+		b.do(t, chromedp.Navigate(c.address))
+		text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS("main")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.wanted {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in\n%s", c.address, want, text)
+			}
+		}
+		before := eval[float64](t, b, `performance.timeOrigin`)
+		for end := time.Now().Add(30 * time.Second); eval[float64](t, b, `performance.timeOrigin`) == before; time.Sleep(time.Second) {
+			if time.Now().After(end) {
+				t.Fatalf("%s does not load itself anew", c.address)
+			}
 		}
 	}
-	before := eval[float64](t, b, `performance.timeOrigin`)
-	for end := time.Now().Add(30 * time.Second); eval[float64](t, b, `performance.timeOrigin`) == before; time.Sleep(time.Second) {
-		if time.Now().After(end) {
-			t.Fatal("the page does not load itself anew")
-		}
+	b.do(t, chromedp.Navigate(s.url+"/runs/"+s.run))
+	if eval[bool](t, b, `document.querySelector("meta[http-equiv=refresh]") !== null`) {
+		t.Error("the page of a run that has ended loads itself anew")
 	}
 }

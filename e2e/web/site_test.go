@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,15 +21,29 @@ import (
 type site struct {
 	url string
 	// run is the id of the newest run of the history, before that of one before its level
-	// changed, bad that of one with hostile texts, refused that of one without a step.
+	// changed, bad that of one with hostile texts where there is one, refused that of one
+	// without a step.
 	run, before, bad, refused string
 
-	daemon http.Handler
-	server *httptest.Server
+	cfg     *config.Config
+	daemon  *daemon.Daemon
+	handler http.Handler
+	server  *httptest.Server
+}
+
+// traits are what a site can be beside the usual.
+type traits struct {
+	resting bool // its ladder makes no run of its own
+	hostile bool // servers and configuration have texts that mean harm
 }
 
 // newSite starts a daemon whose ladder begins at once and takes a minute.
 func newSite(t *testing.T) *site {
+	t.Helper()
+	return newSiteOf(t, traits{})
+}
+
+func newSiteOf(t *testing.T, is traits) *site {
 	t.Helper()
 	cfg := &config.Config{}
 	for _, target := range []struct {
@@ -42,7 +57,9 @@ func newSite(t *testing.T) *site {
 		t.Cleanup(fleet.Close)
 		c := config.DefaultTarget()
 		c.Name, c.BatchSize, c.Replicas = target.name, target.batchSize, fleet.URLs
-		c.Labels = map[string]string{"team": hostile}
+		if is.hostile {
+			c.Labels = map[string]string{"team": hostile}
+		}
 		cfg.Targets = append(cfg.Targets, c)
 	}
 	ladder := config.DefaultProbe()
@@ -54,6 +71,10 @@ func newSite(t *testing.T) *site {
 	ladder.Pacing = config.Pacing{Process: config.Constant}
 	ladder.SLO.TTFT, ladder.SLO.TPOT = 500*time.Millisecond, 50*time.Millisecond
 	ladder.Schedule.Interval = time.Hour
+	if is.resting {
+		ladder.Schedule.Interval = 0
+		ladder.Schedule.Cron = fmt.Sprintf("0 0 1 %d *", time.Now().AddDate(0, 6, 0).Month())
+	}
 	ladder.MaxSendLag = 2 * time.Second // what is looked at here is no measurement
 	beat := config.DefaultProbe()
 	beat.Schedule, beat.Ladder, beat.Guard = config.Schedule{}, config.Ladder{}, config.Guard{}
@@ -70,16 +91,16 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	s := &site{}
-	s.record(t, store, cfg)
-	d := daemon.New(daemon.Options{
+	s := &site{cfg: cfg}
+	s.record(t, store, cfg, is.hostile)
+	s.daemon = daemon.New(daemon.Options{
 		Load: func() (*config.Config, error) { return cfg, nil }, Registry: prometheus.NewRegistry(), Logger: quiet, Records: store,
 	})
-	if err := d.Apply(cfg); err != nil {
+	if err := s.daemon.Apply(cfg); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Shutdown(t.Context()) }) // the test's context has ended: at once
-	s.daemon = d.Handler()
+	t.Cleanup(func() { s.daemon.Shutdown(t.Context()) }) // the test's context has ended: at once
+	s.handler = s.daemon.Handler()
 	s.serve(t, "127.0.0.1:0")
 	return s
 }
@@ -91,7 +112,7 @@ func (s *site) serve(t *testing.T, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server = httptest.NewUnstartedServer(s.daemon)
+	s.server = httptest.NewUnstartedServer(s.handler)
 	s.server.Listener.Close()
 	s.server.Listener = listener
 	s.server.Start()

@@ -1,28 +1,56 @@
+// Sorts tables by a click on a heading, and by another one the other way round.
 "use strict";
-for (const table of document.querySelectorAll("table")) {
-  table.querySelectorAll("thead th").forEach((th, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...th.childNodes);
-    th.append(button);
-    button.addEventListener("click", () => {
-      const falling = th.getAttribute("aria-sort") === "ascending";
-      for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
-      th.setAttribute("aria-sort", falling ? "descending" : "ascending");
-      const body = table.tBodies[0];
-      const text = (row) => row.cells[column] ? row.cells[column].textContent : "";
-      const units = { "µs": 1e-6, "ms": 1e-3 };
-      const value = (row) => {
-        const m = /^([+-]?[0-9.]+(?:e[+-]?[0-9]+)?) ?(µs|ms)?/.exec(text(row).replace("−", "-"));
-        return m ? parseFloat(m[1]) * (units[m[2]] || 1) : NaN;
-      };
-      const compare = (a, b) => {
-        const x = value(a), y = value(b);
-        if (isNaN(x) && isNaN(y)) return text(a).localeCompare(text(b));
-        if (isNaN(x) || isNaN(y)) return isNaN(x) ? 1 : -1;
-        return falling ? y - x : x - y;
-      };
-      body.append(...Array.from(body.rows).sort(compare));
+const sorting = (() => {
+  // sortable gives the headings of a table buttons.
+  function sortable(table) {
+    for (const heading of table.tHead.rows[0].cells) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...heading.childNodes);
+      heading.append(button);
+    }
+  }
+
+  // value is what a cell is sorted by: the number that it begins with, in its base unit,
+  // and its text. A time is sorted as it is, not by how long ago it was.
+  const units = { "µs": 1e-6, ms: 1e-3 };
+  function value(cell) {
+    const text = (cell.dataset.value ?? cell.querySelector(":scope > time, :scope > a > time")?.dateTime ?? cell.textContent).trim();
+    const found = /^([+\-−]?[\d.]+(?:e[+-]?\d+)?) ?(µs|ms)?/.exec(text);
+    const number = found ? parseFloat(found[1].replace("−", "-")) * (units[found[2]] ?? 1) : NaN;
+    return { number, text };
+  }
+
+  function resort(table) {
+    const headings = [...table.tHead.rows[0].cells];
+    const column = headings.findIndex((heading) => heading.hasAttribute("aria-sort"));
+    if (column < 0) return;
+    const sign = headings[column].getAttribute("aria-sort") === "ascending" ? 1 : -1;
+    const rows = [...table.tBodies[0].rows].map((row) => ({ row, ...value(row.cells[column]) }));
+    rows.sort((a, b) => {
+      const missing = isNaN(a.number) - isNaN(b.number); // what has no figure comes last
+      return missing || sign * (a.number - b.number || a.text.localeCompare(b.text));
     });
+    table.tBodies[0].append(...rows.map((each) => each.row));
+  }
+
+  // sortLike sorts a table as another one with the same headings is sorted.
+  function sortLike(table, other) {
+    const headings = table.tHead.rows[0].cells, others = other?.tHead.rows[0].cells ?? [];
+    const column = [...others].findIndex((heading) => heading.hasAttribute("aria-sort"));
+    if (column < 0 || headings[column]?.textContent !== others[column].textContent) return;
+    headings[column].setAttribute("aria-sort", others[column].getAttribute("aria-sort"));
+    resort(table);
+  }
+
+  document.addEventListener("click", (event) => {
+    const heading = event.target.closest?.("th button")?.parentElement;
+    if (!heading) return;
+    const down = heading.getAttribute("aria-sort") === "ascending";
+    for (const other of heading.parentElement.cells) other.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+    resort(heading.closest("table"));
   });
-}
+  for (const table of document.querySelectorAll("table")) sortable(table);
+  return { sortable, sortLike };
+})();

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"vllm_prober/internal/compare"
@@ -82,21 +83,33 @@ type choice struct {
 	Runs  []*runAnswer
 }
 
-// choose lists the newest runs of a probe that a run can be held against. Unless it is
-// said, the choice is the one before it.
-func (p *pages) choose(probe, other, base string) (choice, error) {
-	c := choice{Other: other, Base: base}
-	newest, err := p.history(probe, "", defaultPage)
-	if err != nil {
-		return c, err
-	}
-	for _, r := range newest.Runs {
-		if r.ID == other || r.StepsValid == 0 {
-			continue
+// choose lists runs of a probe that a run can be held against: the newest or, where none
+// of these is from before it, those before it. base is what was chosen; where it is nil,
+// the choice is the run before.
+func (p *pages) choose(probe, other string, base *runAnswer) (choice, error) {
+	c := choice{Other: other}
+	for _, from := range []string{"", other} {
+		h, err := p.history(probe, from, defaultPage)
+		if err != nil {
+			return c, err
 		}
-		c.Runs = append(c.Runs, r)
-		if c.Base == "" && r.ID < other {
-			c.Base = r.ID
+		runs := slices.DeleteFunc(slices.Clone(h.Runs), func(r *runAnswer) bool { return r.ID == other || r.StepsValid == 0 })
+		before := slices.IndexFunc(runs, func(r *runAnswer) bool { return r.ID < other })
+		if before >= 0 {
+			c.Base = runs[before].ID
+		}
+		if before >= 0 || from == "" {
+			c.Runs = runs
+		}
+		if before >= 0 || h.Before == "" { // or there is no older run
+			break
+		}
+	}
+	if base != nil {
+		c.Base = base.ID
+		if !slices.ContainsFunc(c.Runs, func(r *runAnswer) bool { return r.ID == base.ID }) {
+			c.Runs = append(c.Runs, base)
+			slices.SortFunc(c.Runs, func(a, b *runAnswer) int { return strings.Compare(b.ID, a.ID) })
 		}
 	}
 	return c, nil
@@ -124,7 +137,7 @@ func (p *pages) compare(w http.ResponseWriter, q *http.Request) error {
 		return err
 	}
 	v := compareView{Base: runAnswerOf(c.base.Result()), Other: runAnswerOf(c.other.Result())}
-	if v.Choice, err = p.choose(c.other.Probe, c.other.ID, c.base.ID); err != nil {
+	if v.Choice, err = p.choose(c.other.Probe, c.other.ID, v.Base); err != nil {
 		return err
 	}
 	base, other := namesOf(v.Base.StartedAt, v.Other.StartedAt)
@@ -135,5 +148,5 @@ func (p *pages) compare(w http.ResponseWriter, q *http.Request) error {
 		}
 		v.Arms = append(v.Arms, written)
 	}
-	return p.show(w, q, board, http.StatusOK, "compare", "Comparison", "runs", v)
+	return p.show(w, q, http.StatusOK, "compare", frame{Board: board, Title: "Comparison", Here: "runs", View: v})
 }

@@ -71,7 +71,7 @@ func (p *pages) list(w http.ResponseWriter, q *http.Request) error {
 	if probe != "" {
 		title += " of " + probe
 	}
-	return p.show(w, q, board, http.StatusOK, "runs", title, "runs", v)
+	return p.show(w, q, http.StatusOK, "runs", frame{Board: board, Title: title, Here: "runs", View: v})
 }
 
 // probeView is a probe's page.
@@ -128,5 +128,5 @@ func (p *pages) probe(w http.ResponseWriter, q *http.Request) error {
 			return err
 		}
 	}
-	return p.show(w, q, board, http.StatusOK, "probe", "Probe "+c.Name, c.Name, v)
+	return p.show(w, q, http.StatusOK, "probe", frame{Board: board, Title: "Probe " + c.Name, Here: c.Name, Live: true, View: v})
 }

@@ -51,7 +51,7 @@ func (p *pages) overview(w http.ResponseWriter, q *http.Request) error {
 			v.Verdicts = append(v.Verdicts, verdictsOf(run)...)
 		}
 	}
-	return p.show(w, q, board, http.StatusOK, "overview", "Overview", "overview", v)
+	return p.show(w, q, http.StatusOK, "overview", frame{Board: board, Title: "Overview", Here: "overview", Live: true, View: v})
 }
 
 func scheduleOf(c config.Probe, on *live.Probe) scheduleRow {

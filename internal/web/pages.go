@@ -18,6 +18,7 @@ import (
 
 	"vllm_prober/internal/chart"
 	"vllm_prober/internal/config"
+	"vllm_prober/internal/document"
 	"vllm_prober/internal/live"
 )
 
@@ -61,8 +62,11 @@ func newPages(o Options, r *runs) *pages {
 		if err != nil {
 			panic(err) // it is embedded
 		}
-		if path.Base(name) == "style.css" {
+		switch path.Base(name) {
+		case "style.css":
 			text = append([]byte(chart.Stylesheet), text...)
+		case "live.js":
+			text = append([]byte(document.Script), text...)
 		}
 		sum := sha256.Sum256(text)
 		p.files[path.Base(name)] = file{text, kinds[path.Ext(name)], hex.EncodeToString(sum[:6])}
@@ -82,7 +86,7 @@ type frame struct {
 	Board uint64
 	// Tags are those of the files beside the page.
 	Style, Script string
-	// Live says that the page shows what goes on.
+	// Live says that the page shows what goes on: without scripts it loads itself anew.
 	Live bool
 	View any
 }
@@ -127,17 +131,14 @@ func refusePage(w http.ResponseWriter) {
 	http.Error(w, tooMany, http.StatusServiceUnavailable)
 }
 
-// show writes a page of a version of the board.
-func (p *pages) show(w http.ResponseWriter, q *http.Request, board uint64, status int, name, title, here string, view any) error {
-	root := strings.Repeat("../", strings.Count(q.URL.Path, "/")-1)
-	if root == "" {
-		root = "./"
+// show writes a page: its frame has what is the page's own, and gets the rest.
+func (p *pages) show(w http.ResponseWriter, q *http.Request, status int, name string, f frame) error {
+	f.Root = strings.Repeat("../", strings.Count(q.URL.Path, "/")-1)
+	if f.Root == "" {
+		f.Root = "./"
 	}
-	return p.execute(w, status, name, frame{
-		Root: root, Title: title, Here: here, Version: version.Version, Board: board,
-		Style: p.files["style.css"].tag, Script: p.files["live.js"].tag, View: view,
-		Live: name == "overview" || name == "probe",
-	})
+	f.Version, f.Style, f.Script = version.Version, p.files["style.css"].tag, p.files["live.js"].tag
+	return p.execute(w, status, name, f)
 }
 
 // execute writes what a template makes, all of it or an error.
@@ -160,7 +161,7 @@ func (p *pages) fail(w http.ResponseWriter, q *http.Request, err error) {
 	} else if errors.Is(err, errNoRun) || errors.Is(err, errNoPage) {
 		status = http.StatusNotFound
 	}
-	if err := p.show(w, q, p.board.Version(), status, "error", http.StatusText(status), "", err.Error()); err != nil {
+	if err := p.show(w, q, status, "error", frame{Board: p.board.Version(), Title: http.StatusText(status), View: err.Error()}); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
@@ -187,5 +188,5 @@ func (p *pages) configuration(w http.ResponseWriter, q *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.show(w, q, board, http.StatusOK, "configuration", "Configuration", "configuration", string(text))
+	return p.show(w, q, http.StatusOK, "configuration", frame{Board: board, Title: "Configuration", Here: "configuration", View: string(text)})
 }

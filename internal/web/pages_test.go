@@ -123,6 +123,9 @@ func TestNow(t *testing.T) {
 					t.Errorf("%s: no %s in\n%s", path, want, page)
 				}
 			}
+			if anew := strings.Contains(page, `<noscript><meta http-equiv="refresh"`); anew == strings.HasPrefix(path, "/now") {
+				t.Errorf("%s: without scripts it loads itself anew: %t", path, anew)
+			}
 			if others := strings.Contains(page, `probes/beat">beat</a> <span`); others != (path == "/" || path == "/now") {
 				t.Errorf("%s: the other probe is there: %t", path, others)
 			}
@@ -148,12 +151,13 @@ func TestNow(t *testing.T) {
 // A page holds what somebody else wrote as text, and nothing that would run.
 func TestHostileTexts(t *testing.T) {
 	s := newSite(t, true)
-	result := s.makes(t, noon)
+	before, result := s.makes(t, noon.Add(-time.Hour)), s.makes(t, noon)
 	s.skips()
 	s.cfg.Targets[0].Labels = map[string]string{"team": hostile}
 	attributes := regexp.MustCompile(`(?i)<[^>]*\s(style|on\w+)\s*=`)
 	for _, path := range []string{
 		"/", "/now", "/probes/ladder", "/probes/beat", "/runs", "/runs?probe=" + `%3Cscript%3Ealert("x")%3C/script%3E`, "/configuration", "/runs/" + result.ID,
+		"/compare?base=" + before.ID + "&other=" + result.ID,
 	} {
 		page := s.body(t, path, http.StatusOK)
 		if strings.Contains(page, "<script>") || strings.Contains(page, `alert("x")`) {
@@ -176,15 +180,13 @@ func TestHostileTexts(t *testing.T) {
 // Each page is protected, and asks for nothing that this server does not give.
 func TestPolicy(t *testing.T) {
 	s := newSite(t, true)
-	result := s.makes(t, noon)
+	result, other := s.makes(t, noon), s.makes(t, noon.Add(time.Hour))
 	address := regexp.MustCompile(`(?:href|src|data-live)="([^"]*)"`)
 	for _, path := range []string{
-		"/", "/probes/ladder", "/probes/beat", "/runs", "/runs/" + result.ID, "/configuration", "/nothing/there", "/runs/x", "/static/x", "/static/style.css",
+		"/", "/now", "/probes/ladder", "/probes/beat", "/runs", "/runs/" + result.ID, "/compare", "/compare?base=" + result.ID + "&other=" + other.ID,
+		"/configuration", "/runs/x", "/static/x", "/static/style.css",
 	} {
 		w := s.get(path)
-		if strings.HasPrefix(path, "/nothing") { // not the pages' to answer
-			continue
-		}
 		h := w.Header()
 		if !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self';") ||
 			h.Get("X-Content-Type-Options") != "nosniff" || strings.Contains(h.Get("Content-Security-Policy"), "unsafe") {
@@ -474,31 +476,52 @@ func TestTheListOfRuns(t *testing.T) {
 }
 
 // A run is held against another one that the reader chooses: first the one before it,
-// and never itself or one without a valid step.
+// and never itself or one without a valid step. What was chosen is among the choices,
+// however old it is.
 func TestComparison(t *testing.T) {
 	s := newSite(t, true)
-	first, second, third := s.makes(t, noon), s.makes(t, noon.Add(time.Hour)), s.makes(t, noon.Add(2*time.Hour))
+	var ids []string // the newest first
+	for i := range defaultPage + 2 {
+		ids = slices.Insert(ids, 0, s.makes(t, noon.Add(time.Duration(i)*time.Hour)).ID)
+	}
 	chosen := regexp.MustCompile(`<option value="([^"]*)"( selected)?>`)
-	options := func(page string) (all []string) {
-		for _, m := range chosen.FindAllStringSubmatch(page, -1) {
-			all = append(all, m[1]+m[2])
+	newest, oldest := ids[0], ids[defaultPage+1]
+	page := ids[:defaultPage]
+	compare := func(base, other string) string { return "/compare?base=" + base + "&other=" + other }
+	for path, want := range map[string]struct {
+		options  []string
+		selected string
+	}{
+		"/runs/" + newest:                 {page[1:], ids[1]},
+		"/runs/" + ids[1]:                 {slices.Concat(page[:1], page[2:]), ids[2]},
+		"/runs/" + ids[defaultPage-1]:     {ids[defaultPage:], ids[defaultPage]}, // the oldest of the page
+		"/runs/" + ids[defaultPage]:       {ids[defaultPage+1:], oldest},
+		"/runs/" + oldest:                 {page, ""}, // none is before it
+		compare(newest, ids[1]):           {slices.Concat(page[:1], page[2:]), newest},
+		compare(oldest, newest):           {append(slices.Clone(page[1:]), oldest), oldest},
+		compare(newest, ids[defaultPage]): {[]string{newest, oldest}, newest},
+		compare(newest, oldest):           {page, newest},
+	} {
+		var options, selected []string
+		for _, m := range chosen.FindAllStringSubmatch(s.body(t, path, http.StatusOK), -1) {
+			options = append(options, m[1])
+			if m[2] != "" {
+				selected = append(selected, m[1])
+			}
 		}
-		return all
+		if got := strings.Join(selected, " "); !slices.Equal(options, want.options) || got != want.selected {
+			t.Errorf("%s offers %q and has chosen %q, want %q and %q", path, options, got, want.options, want.selected)
+		}
 	}
-	if got, want := options(s.body(t, "/runs/"+second.ID, http.StatusOK)), []string{third.ID, first.ID + " selected"}; !slices.Equal(got, want) {
-		t.Errorf("a run can be compared to %q, want %q", got, want)
-	}
-	page := s.body(t, "/compare?base="+third.ID+"&other="+second.ID, http.StatusOK)
-	if got, want := options(page), []string{third.ID + " selected", first.ID}; !slices.Equal(got, want) {
-		t.Errorf("the comparison offers %q, want %q", got, want)
-	}
-	for _, want := range []string{"<h2>bs16</h2>", "<h2>bs32</h2>", "<caption>11‑24 13:00 against 11‑24 14:00</caption>", "runs/" + third.ID, `class="open"`} {
-		if !strings.Contains(page, want) {
-			t.Errorf("no %s in\n%s", want, page)
+	first, second, third := oldest, ids[defaultPage], ids[defaultPage-1]
+	text := s.body(t, compare(third, second), http.StatusOK)
+	for _, want := range []string{"<h2>bs16</h2>", "<h2>bs32</h2>", "<caption>11‑24 13:00 against 11‑24 14:00</caption>", "runs/" + third, `class="open"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
 	for query, status := range map[string]int{
-		"": http.StatusBadRequest, "?base=" + first.ID + "&other=" + first.ID: http.StatusBadRequest, "?base=x&other=" + first.ID: http.StatusNotFound,
+		"": http.StatusBadRequest, "?base=" + first + "&other=" + first: http.StatusBadRequest, "?base=x&other=" + first: http.StatusNotFound,
 	} {
 		s.body(t, "/compare"+query, status)
 	}

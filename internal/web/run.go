@@ -76,11 +76,11 @@ func (p *pages) run(w http.ResponseWriter, q *http.Request) error {
 		view.Live, view.Now = liveOf(v.Run.Probe), []nowView{nowOf(on, time.Now())}
 	}
 	if v.Summary.StepsValid > 0 {
-		if view.Choice, err = p.choose(v.Run.Probe, id, ""); err != nil {
+		if view.Choice, err = p.choose(v.Run.Probe, id, nil); err != nil {
 			return err
 		}
 	}
-	return p.show(w, q, board, http.StatusOK, "run", "Run "+id, "runs", view)
+	return p.show(w, q, http.StatusOK, "run", frame{Board: board, Title: "Run " + id, Here: "runs", Live: on != nil, View: view})
 }
 
 // making is the probe whose run of an id is under way; nil where it is not.
