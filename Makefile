@@ -84,7 +84,7 @@ e2e: ## Test against the real vLLM, installing it first (about 3 GB).
 
 .PHONY: e2e-web
 e2e-web: ## Look at the pages in a browser; needs chromium.
-	go -C e2e/web test -count 1 -timeout 10m .
+	go -C e2e/web test -count 1 -timeout 15m .
 
 .PHONY: bench-fidelity
 bench-fidelity: ## Print how exactly the prober measures, beside `vllm bench serve`.
