@@ -46,7 +46,9 @@ func TestSaturation(t *testing.T) {
 	if limit := 0.8 * top.RequestRate; top.Throughput > limit {
 		t.Errorf("%.2f requests per second were done of %.1f offered", top.Throughput, top.RequestRate)
 	}
-	if top.Latencies.TTFT.Mean <= 5*low.Latencies.TTFT.Mean {
+	// On a machine whose speed has fallen, all of the step may wait until they are cut.
+	allCut := top.Latencies.TTFT.Count == 0 && top.Unfinished == top.Offered
+	if !allCut && top.Latencies.TTFT.Mean <= 5*low.Latencies.TTFT.Mean {
 		t.Errorf("TTFT %.0f ms above capacity, %.0f ms below: nothing waited", top.Latencies.TTFT.Mean*1e3, low.Latencies.TTFT.Mean*1e3)
 	}
 
