@@ -281,6 +281,20 @@ func TestAReloadRemovesTheProbe(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.until(t, "the page shows that nothing is under way", `document.getElementById("now") === null`)
+
+	// The probe's own page becomes that which says that there is none.
+	if err := s.daemon.Apply(s.cfg); err != nil {
+		t.Fatal(err)
+	}
+	b.do(t, chromedp.Navigate(s.url+"/probes/ladder"))
+	b.until(t, "the page follows the probe", `document.getElementById("now") !== null`)
+	if err := s.daemon.Apply(&without); err != nil {
+		t.Fatal(err)
+	}
+	b.until(t, "the page says that there is none", `document.getElementById("now") === null && document.querySelector("main").textContent.includes("no probe")`)
+	if says := eval[string](t, b, `document.getElementById("connection").textContent`); says != "" {
+		t.Errorf("of a daemon that answers, the page says %q", says)
+	}
 	b.forgive("status of 404")
 }
 

@@ -19,8 +19,8 @@ type runs struct {
 	board   *live.Board
 	records *results.Reader
 	config  func() *config.Config
-	// working is held while records are read, and while what is not kept is made of them:
-	// many readers at a time take no more of a measurement's processors than one.
+	// working is held while records are read, and while downloads and comparisons are made
+	// of them: many readers at a time take no more of a measurement's processors than one.
 	working sync.Mutex
 }
 

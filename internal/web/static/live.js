@@ -37,7 +37,7 @@
   // look fetches a page's document; only what the server says is in it.
   async function look(address, signal) {
     const answer = await fetch(address, { headers: { Accept: "text/html" }, signal });
-    if (!answer.ok) throw new Error(answer.status);
+    if (!answer.ok && answer.status !== 404) throw new Error(`vllm_prober answers ${answer.status}`); // 404 is a page that says so
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   }
 
@@ -65,8 +65,9 @@
       morph(main, page);
       whole = Date.now();
       said("");
-    } catch {
-      if (++failures > 2) connection.textContent = "No answer from vllm_prober: what is shown may be old.";
+    } catch (error) {
+      const why = error.message.startsWith("vllm_prober") ? error.message : "No answer from vllm_prober";
+      if (++failures > 2) connection.textContent = `${why}: what is shown may be old.`;
     }
   }
 
