@@ -22,6 +22,8 @@ func TestSpentFromTheOpeningToTheEnd(t *testing.T) {
 		during        []Sample
 	}
 	before, after := at(-1, 100, 50, 100, 20), at(9, 120, 60, 130, 30)
+	first, anew := before, at(9, 300, 90, 300, 60)
+	first.ProcessStart, anew.ProcessStart = known(0), known(60)
 	opening := []Sample{at(1, 105, 52, 110, 25), at(2, 114, 57, 126, 29), at(2.25, 117, 58, 127, 29.5)}
 	for name, tt := range map[string]struct {
 		of             edges
@@ -33,6 +35,7 @@ func TestSpentFromTheOpeningToTheEnd(t *testing.T) {
 		"no reading up to the opening":          {edges{nil, &after, opening[2:]}, nil, nil},
 		"no reading after the step":             {edges{&before, nil, opening}, nil, nil},
 		"a restart":                             {edges{&before, new(at(9, 5, 1, 5, 1)), opening[:1]}, nil, nil},
+		"a restart that more requests followed": {edges{&first, &anew, nil}, nil, nil},
 		"a sum that fell":                       {edges{&before, new(at(9, 120, 1, 130, 30)), nil}, nil, &prober.Spent{Requests: 30, Mean: 1. / 3}},
 		"not exported":                          {edges{&Sample{}, &Sample{}, nil}, nil, nil},
 		"exported at the end alone":             {edges{&Sample{}, &after, nil}, nil, nil},

@@ -238,11 +238,12 @@ func (r *watch) result(step prober.Step, own prober.Load) prober.ReplicaResult {
 	}
 	if r.before != nil && r.after != nil {
 		if n := difference(r.before.Preemptions, r.after.Preemptions); n.Known && n.Value >= 0 {
-			whole := int(n.Value)
-			result.Preemptions = &whole
+			result.Preemptions = new(int(n.Value))
 		}
 	}
-	if from := r.lastBefore(opening); from != nil && r.after != nil {
+	// Of a replica that began anew, or of several behind one URL, a difference is of nothing.
+	whole := result.Reconciliation.Verdict != prober.Restarted && result.Reconciliation.Verdict != prober.SeveralReplicas
+	if from := r.lastBefore(opening); from != nil && r.after != nil && whole {
 		result.Queue = spent(difference(from.Queued, r.after.Queued), difference(from.QueueSeconds, r.after.QueueSeconds))
 		result.Prefill = spent(difference(from.Prefilled, r.after.Prefilled), difference(from.PrefillSeconds, r.after.PrefillSeconds))
 	}

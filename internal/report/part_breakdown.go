@@ -14,7 +14,8 @@ import (
 // TTFT, and the decoding.
 func (w *writer) breakdown() []document.Block {
 	table := &document.Table{Head: w.head("arm", "req_s", "ttft", "queue_told", "queue", "prefill", "rest", "queue_share", "tpot", "decode", "e2e")}
-	var figures []document.Block
+	var all []chart.Bars
+	var names []string
 	for _, arm := range w.d.arms {
 		bars := chart.Bars{
 			Title: w.arm(arm) + ": " + w.say("head.time", nil), Label: w.say("head.time", nil), Unit: chart.Seconds,
@@ -54,17 +55,19 @@ func (w *writer) breakdown() []document.Block {
 			continue
 		}
 		bars.Description = strings.Join(said, "; ")
-		bars = withoutEmptyParts(bars)
-		data := bars.Table(w.say("head.e2e", nil))
-		figures = append(figures, document.Block{Figure: &document.Figure{
-			Caption: w.arm(arm), SVG: bars.SVG(), Data: document.Table{Head: data.Head, Rows: data.Rows},
-		}})
+		all, names = append(all, bars), append(names, w.arm(arm))
 	}
-	if len(figures) == 0 {
+	if len(all) == 0 {
 		return nil
 	}
-	table = withoutUnknown(table)
-	return slices.Concat([]document.Block{document.Paragraph(w.say("text.breakdown", nil))}, figures, []document.Block{{Table: table}})
+	blocks := []document.Block{document.Paragraph(w.say("text.breakdown", nil))}
+	for i, bars := range withoutEmptyParts(all) {
+		data := bars.Table(w.say("head.e2e", nil))
+		blocks = append(blocks, document.Block{Figure: &document.Figure{
+			Caption: names[i], SVG: bars.SVG(), Data: document.Table{Head: data.Head, Rows: data.Rows},
+		}})
+	}
+	return append(blocks, document.Block{Table: withoutUnknown(table)})
 }
 
 // measured is how long requests waited in the queue, and took from there to the first
@@ -107,19 +110,27 @@ func withoutUnknown(t *document.Table) *document.Table {
 	return kept
 }
 
-// withoutEmptyParts leaves out the parts that no bar has any of.
-func withoutEmptyParts(b chart.Bars) chart.Bars {
-	kept := chart.Bars{Title: b.Title, Description: b.Description, Label: b.Label, Unit: b.Unit, Rows: make([]chart.Bar, len(b.Rows))}
-	for i, r := range b.Rows {
-		kept.Rows[i].Label = r.Label
+// withoutEmptyParts leaves out the parts that no bar has any of. The charts have the same
+// parts, so that one looks alike in all.
+func withoutEmptyParts(charts []chart.Bars) []chart.Bars {
+	kept := slices.Clone(charts)
+	for i, b := range charts {
+		kept[i].Parts, kept[i].Rows = nil, make([]chart.Bar, len(b.Rows))
+		for j, r := range b.Rows {
+			kept[i].Rows[j].Label = r.Label
+		}
 	}
-	for part, name := range b.Parts {
-		if !slices.ContainsFunc(b.Rows, func(r chart.Bar) bool { return r.Values[part] > 0 }) {
+	for part, name := range charts[0].Parts {
+		if !slices.ContainsFunc(charts, func(b chart.Bars) bool {
+			return slices.ContainsFunc(b.Rows, func(r chart.Bar) bool { return r.Values[part] > 0 })
+		}) {
 			continue
 		}
-		kept.Parts = append(kept.Parts, name)
-		for i, r := range b.Rows {
-			kept.Rows[i].Values = append(kept.Rows[i].Values, r.Values[part])
+		for i, b := range charts {
+			kept[i].Parts = append(kept[i].Parts, name)
+			for j, r := range b.Rows {
+				kept[i].Rows[j].Values = append(kept[i].Rows[j].Values, r.Values[part])
+			}
 		}
 	}
 	return kept
