@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +43,12 @@ func addCompare(app *kingpin.Application, commands map[string]command) {
 type compared struct {
 	sides   []compare.Side
 	records []*results.Record
+	files   []os.FileInfo // those that it names, where they are not records
+}
+
+// has says whether a file is one of those that are compared, by whatever name.
+func (c compared) has(file os.FileInfo) bool {
+	return slices.ContainsFunc(c.files, func(other os.FileInfo) bool { return os.SameFile(file, other) })
 }
 
 func compareRuns(w io.Writer, records *results.Reader, base, other string, effect float64, format report.Format) error {
@@ -61,6 +66,9 @@ func compareRuns(w io.Writer, records *results.Reader, base, other string, effec
 		}
 	} else if b, err = readCompared(records, other); err != nil {
 		return err
+	}
+	if at := slices.IndexFunc(b.files, a.has); at >= 0 {
+		return fmt.Errorf("%s stands on both sides, and would be held against itself: name it once", b.files[at].Name())
 	}
 	tables, err := tablesOf(a, b, base, other, effect)
 	if err != nil {
@@ -80,7 +88,8 @@ func tablesOf(a, b compared, base, other string, effect float64) ([]*compare.Tab
 				continue
 			}
 			if run := compare.OnBothSides(x, y); run != "" {
-				return nil, onBothSides(run, len(a.records) == 0)
+				return nil, fmt.Errorf("%s stands on both sides with the same arm, and would be held against itself: name it once, "+
+					"or an arm on each side as RUN:TARGET:REPLICAS", run)
 			}
 			t := compare.Between(x, y, effect)
 			t.Findings = slices.Concat(definitions, t.Findings)
@@ -99,14 +108,6 @@ func tablesOf(a, b compared, base, other string, effect float64) ([]*compare.Tab
 		return nil, fmt.Errorf("%s and %s have neither valid steps at the same request rate nor both a search", tables[0].Base, tables[0].Other)
 	}
 	return tables, nil
-}
-
-func onBothSides(run string, isFile bool) error {
-	if isFile { // which is of one arm
-		return fmt.Errorf("%s stands on both sides, and would be held against itself: name it once", run)
-	}
-	return fmt.Errorf("%s stands on both sides with the same arm, and would be held against itself: name it once, "+
-		"or an arm on each side as RUN:TARGET:REPLICAS", run)
 }
 
 func names(sides ...[]compare.Side) string {
@@ -165,21 +166,29 @@ func isFile(name string) bool {
 }
 
 // readFiles reads the files of another tool that an argument names: one side.
-func readFiles(argument string) (compared, error) {
+func readFiles(argument string) (c compared, err error) {
 	var files []compare.File
 	for name := range strings.SplitSeq(argument, ",") {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return compared{}, err
+			return c, err
 		}
-		files = append(files, compare.File{Name: filepath.Clean(name), Text: text})
+		file, err := os.Stat(name)
+		if err != nil {
+			return c, err
+		}
+		if c.has(file) {
+			return c, fmt.Errorf("%s stands twice on a side, and would be taken for two runs: name it once", name)
+		}
+		c.files, files = append(c.files, file), append(files, compare.File{Name: name, Text: text})
 	}
 	side, err := compare.Read(argument, files...)
 	if err != nil {
-		return compared{}, err
+		return c, err
 	}
 	side.Name += declared(side.Arm())
-	return compared{sides: []compare.Side{side}}, nil
+	c.sides = []compare.Side{side}
+	return c, nil
 }
 
 // declared is what files say of the arm that they are of; empty where they say nothing.

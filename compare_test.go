@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -235,10 +236,14 @@ func TestCompareTheFieldReport(t *testing.T) {
 	}
 	// The same file is the same run, by whatever side and name.
 	first, _, _ := strings.Cut(four16, ",")
-	again := filepath.Dir(first) + "/./" + filepath.Base(first)
+	again := filepath.Join(t.TempDir(), "again.json")
+	if err := os.Symlink(first, again); err != nil {
+		t.Fatal(err)
+	}
 	for want, args := range map[string][]string{
-		first + " stands on both sides, and would be held against itself: name it once\n":  {four16, again},
-		first + " stands twice on a side, and would be taken for two runs: name it once\n": {four16 + "," + again, one},
+		"again.json stands on both sides, and would be held against itself: name it once\n":            {four16, again},
+		again + " stands twice on a side, and would be taken for two runs: name it once\n":             {four16 + "," + again, one},
+		filepath.Base(first) + " stands on both sides, and would be held against itself: name it once": {four16, filepath.Dir(first) + "/./" + filepath.Base(first)},
 	} {
 		p := start(t, append([]string{"compare"}, args...)...)
 		if status := p.wait(); status != 1 || !strings.Contains(p.stderr.String(), want) {

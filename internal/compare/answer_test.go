@@ -265,3 +265,15 @@ func TestAnswersShareTheErrorOfTheTable(t *testing.T) {
 		t.Errorf("%d cells, %+v", len(table.Cells), c)
 	}
 }
+
+// Where neither side completed anything, the cell says so and is not left out.
+func TestNothingCompletedOnEitherSide(t *testing.T) {
+	side := func(run string) Side {
+		s := Step{Run: run, Arm: small, RequestRate: 10, Figures: Figures{Throughput: {Why: Reason{Code: NotRecorded}}}}
+		return Side{Name: run, Steps: []Step{s}}
+	}
+	c := cell(t, Between(side("a"), side("b"), Effect), 10, Throughput)
+	if c.Word != stats.Undetermined || c.Reason != (Reason{Code: NoRequest}) {
+		t.Errorf("%+v", c)
+	}
+}

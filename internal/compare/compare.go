@@ -164,9 +164,9 @@ func figures(metric Metric, steps []Step) (all []Figure, of []Step) {
 	return all, of
 }
 
-// hasNone says whether a step has a rate of 0, of steps whose figures have no flaw.
+// hasNone says whether a step has a throughput or goodput of 0.
 func hasNone(metric Metric, steps []Step) bool {
-	return slices.ContainsFunc(steps, func(s Step) bool {
+	return (metric == Throughput || metric == Goodput) && slices.ContainsFunc(steps, func(s Step) bool {
 		f, has := s.Figures[metric]
 		return has && f.Value == 0
 	})
@@ -179,8 +179,11 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	c := Cell{
 		Metric: metric, Base: typical(a), Other: typical(b), BaseSteps: len(a), OtherSteps: len(b), Word: stats.Undetermined,
 	}
-	lacking := missing(metric, base, other)
+	lacking, none := missing(metric, base, other), hasNone(metric, base) || hasNone(metric, other)
 	switch {
+	case metric == Throughput && none: // of which nothing at all comes, that is to be seen
+		c.Reason = Reason{Code: NoRequest}
+		return c, true
 	case len(a)+len(b) == 0 && (lacking == (Reason{}) || metric == SLORate): // which is not sought where there is no SLO
 		return c, false
 	case lacking != (Reason{}):
@@ -189,7 +192,7 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 			c.Change = c.Other/c.Base - 1
 		}
 		return c, true
-	case hasNone(metric, base), hasNone(metric, other):
+	case none:
 		c.Reason = Reason{Code: NoRequest}
 		return c, true
 	case len(a) == 0:

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"vllm_prober/prober"
 )
@@ -65,10 +64,7 @@ type foreign struct {
 func Read(name string, files ...File) (Side, error) {
 	side := Side{Name: name}
 	var first declared
-	for i, f := range files {
-		if slices.ContainsFunc(files[:i], func(other File) bool { return other.Name == f.Name }) {
-			return Side{}, fmt.Errorf("%s stands twice on a side, and would be taken for two runs: name it once", f.Name)
-		}
+	for _, f := range files {
 		runs, err := runsIn(f.Name, f.Text)
 		if err != nil {
 			return Side{}, fmt.Errorf("reading %s: %w", f.Name, err)

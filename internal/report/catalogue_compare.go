@@ -75,8 +75,8 @@ var comparisonTexts = map[string]message{
 		"실행 {run}: 탐색이 이 값을 찾기 전에 끝남",
 	},
 	"reason.too_coarse": {
-		"the rates that the searches tried lie too far apart to tell the effect from none, however many runs there are",
-		"탐색이 시험한 요청률의 간격이 너무 넓어, 실행을 아무리 반복해도 의미 있는 차이가 있는지 없는지 구별할 수 없음",
+		"if the difference is what it seems, the rates that the searches tried lie too far apart to tell it from none, however many runs there are",
+		"차이가 지금 보이는 정도라면, 탐색이 시험한 요청률의 간격이 너무 넓어 실행을 아무리 반복해도 의미 있는 차이가 있는지 없는지 구별할 수 없음",
 	},
 	"reason.runs_too_varied": {
 		"chance does so much that not even {count} runs of each would tell",

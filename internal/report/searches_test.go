@@ -71,7 +71,7 @@ func sinceSearches() []since {
 		{
 			// 5% to either side of each
 			"difference.answer_open", now(20, &prober.Estimate{Value: 12.12, Lower: 12.12 / 1.05, Upper: 12.12 * 1.05}),
-			"Whether the SLO rate of a is higher or lower than in the 3 runs before is undetermined: +1.0% (−8.4%, +11.4%); the rates that the searches tried lie too far apart to tell the effect from none, however many runs there are.",
+			"Whether the SLO rate of a is higher or lower than in the 3 runs before is undetermined: +1.0% (−8.4%, +11.4%); if the difference is what it seems, the rates that the searches tried lie too far apart to tell it from none, however many runs there are.",
 			"slo_rate: 12, 12.12; word: undetermined",
 		},
 	}
@@ -135,7 +135,7 @@ func TestAnswersSayWhyTheyAreUndetermined(t *testing.T) {
 		"a의 처리 용량: 이전 실행 3회 대비 높은지 낮은지 판정할 수 없습니다. +3.0%(−2.0%, +8.3%). " +
 			"이유: 우연으로도 이만큼 달라질 수 있고, 의미 있는 차이가 없다고도 할 수 없음. 양쪽을 5회씩 실행하면 판정할 수 있습니다.",
 		"a의 SLO 유지 요청률: 이전 실행 3회 대비 높은지 낮은지 판정할 수 없습니다. +1.0%(−8.4%, +11.4%). " +
-			"이유: 탐색이 시험한 요청률의 간격이 너무 넓어, 실행을 아무리 반복해도 의미 있는 차이가 있는지 없는지 구별할 수 없음.",
+			"이유: 차이가 지금 보이는 정도라면, 탐색이 시험한 요청률의 간격이 너무 넓어 실행을 아무리 반복해도 의미 있는 차이가 있는지 없는지 구별할 수 없음.",
 	}
 	said := (speaker{Korean, now.arms}).sentences(sinceBefore(now))
 	if len(said) != len(want) {

@@ -81,9 +81,9 @@ func (c Change) NoFinerThan(less, more float64) Change {
 	return c
 }
 
-// TooCoarse says whether no number of repeats tells the share effect from no change: they
-// would leave this change undetermined even if they took all chance out of it, or they
-// cannot find a change by the effect.
+// TooCoarse says whether no number of repeats tells the share effect from no change, if the
+// change is what it seems: they would leave it undetermined even if they took all chance
+// out of it, or they cannot find a change by the effect.
 func (c Change) TooCoarse(effect float64) bool {
 	certain := c
 	certain.Error = 0
