@@ -146,7 +146,8 @@ func (f *runFlags) configure() (*config.Config, config.Probe, error) {
 		probe.Ladder.Rates = append(probe.Ladder.Rates, rate)
 	}
 	if s := probe.Search; s != nil {
-		s.MaxRate = max(s.MaxRate, slices.Max(probe.Ladder.Rates))
+		const room = 4 // the capacity lies above the ladder, but seldom by more
+		s.MaxRate = max(s.MaxRate, min(room*slices.Max(probe.Ladder.Rates), config.MaxRate))
 	}
 	cfg := &config.Config{Targets: []config.Target{target}, Probes: []config.Probe{probe}}
 	return cfg, probe, inFlags(cfg.Validate())

@@ -207,7 +207,7 @@ func TestASearchAboveAHighLadder(t *testing.T) {
 	flags := &runFlags{defaults: config.DefaultProbe(), targets: []string{"http://127.0.0.1:1"}, rates: "500,2000"}
 	flags.defaults.Search = &search
 	_, probe, err := flags.configure()
-	if err != nil || probe.Search.MaxRate != 2000 {
+	if err != nil || probe.Search.MaxRate != 8000 {
 		t.Errorf("up to %g requests a second, %v", probe.Search.MaxRate, err)
 	}
 }

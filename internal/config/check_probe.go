@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// maxRate bounds request rates: more than one prober can make honestly.
-const maxRate = 10_000
+// MaxRate bounds request rates, in requests per second: more than one prober can make
+// honestly.
+const MaxRate = 10_000
 
 // MinMeasured is how many requests a window must expect at the least.
 const MinMeasured = 5
@@ -147,8 +148,8 @@ func (k *checks) search(p *Probe, path string) {
 			top = max(top, r)
 		}
 	}
-	k.need(s.MaxRate >= top && s.MaxRate <= maxRate, path+".max_rate", number(s.MaxRate),
-		fmt.Sprintf("from the ladder's highest rate, %s, to %d requests per second", number(top), maxRate))
+	k.need(s.MaxRate >= top && s.MaxRate <= MaxRate, path+".max_rate", number(s.MaxRate),
+		fmt.Sprintf("from the ladder's highest rate, %s, to %d requests per second", number(top), MaxRate))
 	k.need(s.MaxSteps >= 1, path+".max_steps", strconv.Itoa(s.MaxSteps), "1 or more")
 }
 
@@ -200,7 +201,7 @@ func (k *checks) heartbeat(p *Probe, path string) {
 	}
 	path += ".heartbeat"
 	rate := p.Heartbeat.Rate
-	k.need(rate > 0 && rate <= maxRate, path+".rate", number(rate), fmt.Sprintf("above 0, up to %d requests per second", maxRate))
+	k.need(rate > 0 && rate <= MaxRate, path+".rate", number(rate), fmt.Sprintf("above 0, up to %d requests per second", MaxRate))
 	if k.positive(p.Heartbeat.Window, path+".window") {
 		k.window(p, path+".window")
 	}
@@ -248,7 +249,7 @@ func (k *checks) rates(rates []float64, path string) {
 	k.need(len(rates) > 0, path, "are none", "one or more, rising, in requests per second")
 	for i, r := range rates {
 		at := item(path, i)
-		if k.need(r > 0 && r <= maxRate, at, number(r), fmt.Sprintf("above 0, up to %d requests per second", maxRate)) && i > 0 {
+		if k.need(r > 0 && r <= MaxRate, at, number(r), fmt.Sprintf("above 0, up to %d requests per second", MaxRate)) && i > 0 {
 			k.need(r > rates[i-1], at, fmt.Sprintf("%s after %s", number(r), number(rates[i-1])), "rates that rise")
 		}
 	}
