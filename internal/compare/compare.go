@@ -179,37 +179,38 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	c := Cell{
 		Metric: metric, Base: typical(a), Other: typical(b), BaseSteps: len(a), OtherSteps: len(b), Word: stats.Undetermined,
 	}
+	if len(a) > 0 && len(b) > 0 {
+		c.Change = c.Other/c.Base - 1
+	}
 	lacking, none := missing(metric, base, other), hasNone(metric, base) || hasNone(metric, other)
 	switch {
 	case metric == Throughput && none: // of which nothing at all comes, that is to be seen
 		c.Reason = Reason{Code: NoRequest}
-		return c, true
 	case len(a)+len(b) == 0 && (lacking == (Reason{}) || metric == SLORate): // which is not sought where there is no SLO
 		return c, false
 	case lacking != (Reason{}):
 		c.Reason = lacking
-		if len(a) > 0 && len(b) > 0 {
-			c.Change = c.Other/c.Base - 1
-		}
-		return c, true
 	case none:
 		c.Reason = Reason{Code: NoRequest}
-		return c, true
 	case len(a) == 0:
 		c.Reason = Reason{Code: NotInBase}
-		return c, true
 	case len(b) == 0:
 		c.Reason = Reason{Code: OnlyInBase}
-		return c, true
+	default:
+		c.reckon(a, b, stepsA, stepsB)
 	}
-	c.Change = c.Other/c.Base - 1
-	if c.Reason = unlike(metric, stepsA, stepsB); c.Reason != (Reason{}) {
-		return c, true
+	return c, true
+}
+
+// reckon finds by how much the sides differ, and how sure that is, or why nobody can say.
+func (c *Cell) reckon(a, b []Figure, stepsA, stepsB []Step) {
+	if c.Reason = unlike(c.Metric, stepsA, stepsB); c.Reason != (Reason{}) {
+		return
 	}
-	change, unknown := changeOf(metric, a, b, stepsA, stepsB)
+	change, unknown := changeOf(c.Metric, a, b, stepsA, stepsB)
 	if unknown != (Reason{}) {
 		c.Reason = unknown
-		return c, true
+		return
 	}
 	if change.Method == stats.Pairs { // steps without a partner have no part in the change
 		a, b = pairsOf(a, b, stepsA, stepsB)
@@ -225,7 +226,6 @@ func cellOf(metric Metric, base, other []Step) (Cell, bool) {
 	c.change, c.Method = change, change.Method
 	ratio := change.Ratio(Confidence)
 	c.Change, c.Interval = ratio.Value-1, &Interval{ratio.Lower - 1, ratio.Upper - 1}
-	return c, true
 }
 
 // unlike says why the steps of the sides are none to compare a metric of; it is none where
