@@ -76,7 +76,7 @@ func TestTimeToFirstToken(t *testing.T) {
 		atLeast float64 // seconds of vLLM's own mean
 	}{
 		"idle":   {rate: 4, n: 24},
-		"queued": {rate: 200, n: 8 * batchSize, atLeast: 0.3},
+		"queued": {rate: 200, n: 8 * batchSize, atLeast: 0.1}, // a request alone takes 5 ms to its first token
 	} {
 		t.Run(name, func(t *testing.T) {
 			// A busy machine can only add to the difference, so the best of some
