@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 
 	"vllm_prober/internal/compare"
 	"vllm_prober/internal/golden"
-	"vllm_prober/internal/results"
 	"vllm_prober/internal/stats"
 	"vllm_prober/prober"
 )
@@ -24,21 +22,8 @@ import (
 // runs' ids.
 func ttfts(t *testing.T, runs ...[]float64) (folder string, ids []string) {
 	t.Helper()
-	flags := &runFlags{file: write(t, "config.yml", probing("http://vllm:8000"))}
-	loaded, probe, err := flags.configure()
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder = t.TempDir()
-	store, err := results.Open(folder, results.Retention{}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	recorder, err := store.Recorder(loaded, probe)
-	if err != nil {
-		t.Fatal(err)
-	}
+	folder, _, recorder, done := recording(t)
+	defer done()
 	for i, levels := range runs {
 		at := time.Date(2026, 11, 24, i, 0, 0, 0, time.UTC)
 		run := prober.Run{ID: fmt.Sprintf("20261124T%02d0000Z-%04d", i, i), Probe: "p", StartedAt: at, Steps: 2 * len(levels)}
@@ -72,21 +57,8 @@ func ttfts(t *testing.T, runs ...[]float64) (folder string, ids []string) {
 // the runs' ids.
 func searches(t *testing.T, capacities ...float64) (folder string, ids []string) {
 	t.Helper()
-	flags := &runFlags{file: write(t, "config.yml", probing("http://vllm:8000"))}
-	loaded, probe, err := flags.configure()
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder = t.TempDir()
-	store, err := results.Open(folder, results.Retention{}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	recorder, err := store.Recorder(loaded, probe)
-	if err != nil {
-		t.Fatal(err)
-	}
+	folder, _, recorder, done := recording(t)
+	defer done()
 	arm := prober.Arm{Target: "t", Replicas: 1, GPUs: 1}
 	for i, capacity := range capacities {
 		at := time.Date(2026, 11, 24, i, 0, 0, 0, time.UTC)

@@ -32,26 +32,34 @@ func text(t *testing.T, args ...string) string {
 	return p.stdout.String()
 }
 
-// pastRuns records two runs of one probe at known times, the second of which was
-// cut, and returns the folder and the configuration that they were made with.
-func pastRuns(t *testing.T) (folder, configuration string) {
+// recording opens a folder for records of runs of one probe. It returns the folder, the
+// configuration that the runs are made with, their recorder, and what closes the folder.
+func recording(t *testing.T) (folder, configuration string, recorder *results.Recorder, done func()) {
 	t.Helper()
 	flags := &runFlags{file: write(t, "config.yml", probing("http://vllm:8000"))}
 	loaded, probe, err := flags.configure()
 	if err != nil {
 		t.Fatal(err)
 	}
+	if configuration, err = results.Configuration(loaded, probe); err != nil {
+		t.Fatal(err)
+	}
 	folder = t.TempDir()
-	logger := slog.New(slog.DiscardHandler)
-	store, err := results.Open(folder, results.Retention{}, logger)
+	store, err := results.Open(folder, results.Retention{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
-	recorder, err := store.Recorder(loaded, probe)
-	if err != nil {
+	if recorder, err = store.Recorder(loaded, probe); err != nil {
 		t.Fatal(err)
 	}
+	return folder, configuration, recorder, store.Close
+}
+
+// pastRuns records two runs of one probe at known times, the second of which was
+// cut, and returns the folder and the configuration that they were made with.
+func pastRuns(t *testing.T) (folder, configuration string) {
+	t.Helper()
+	folder, configuration, recorder, done := recording(t)
 	begin := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	arm := prober.Arm{Target: "t", Replicas: 1, GPUs: 1}
 	for i, id := range []string{"20261124T120000Z-aaaa", "20261124T130000Z-bbbb"} {
@@ -72,14 +80,12 @@ func pastRuns(t *testing.T) (folder, configuration string) {
 			})
 		}
 	}
-	store.Close()
-	if store, err = results.Open(folder, results.Retention{}, logger); err != nil { // finds the run that was cut
+	done()
+	store, err := results.Open(folder, results.Retention{}, slog.New(slog.DiscardHandler)) // finds the run that was cut
+	if err != nil {
 		t.Fatal(err)
 	}
 	store.Close()
-	if configuration, err = results.Configuration(loaded, probe); err != nil {
-		t.Fatal(err)
-	}
 	return folder, configuration
 }
 
