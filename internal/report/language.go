@@ -106,6 +106,9 @@ func texts[T any](s speaker, values []T) []string {
 // signed is a change in percent.
 func signed(x float64) string { return strings.ReplaceAll(percent(1+x), "-", "−") }
 
+// fromTo is an interval of changes, in percent.
+func fromTo(lower, upper float64) string { return signed(lower) + ", " + signed(upper) }
+
 // arm is the name of one: its target, and what else tells it from the others.
 func (s speaker) arm(a prober.Arm) string {
 	if s.language != Korean {

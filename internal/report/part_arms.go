@@ -91,6 +91,7 @@ func (w *writer) cells(p contrast) *document.Table {
 		Caption: w.say("title.cells", values{"base": p.base, "other": p.other}), Folded: true,
 		Head: append(w.head("req_s", "metric"), w.show(p.base), w.show(p.other)),
 	}
+	word := len(t.Head) + 2 // an arm may have the name of any head
 	t.Head = append(t.Head, w.head("change", "interval", "word", "repeats", "why")...)
 	for i := range p.table.Cells {
 		c := &p.table.Cells[i]
@@ -113,7 +114,7 @@ func (w *writer) cells(p contrast) *document.Table {
 		if c.RequestRate > 0 {
 			rate = chart.Number.Format(c.RequestRate)
 		}
-		t.Mark(i, slices.Index(t.Head, w.say("head.word", nil)), tones[c.Word])
+		t.Mark(i, word, tones[c.Word])
 		t.Rows = append(t.Rows, []string{
 			rate, w.show(c.Metric), figure(c.Metric, c.Base), figure(c.Metric, c.Other),
 			moved, interval, w.word(c), fmt.Sprintf("%d / %d", c.BaseSteps, c.OtherSteps), why,

@@ -177,7 +177,7 @@ func cellChange(c *compare.Cell) string {
 }
 
 func intervalOf(c *compare.Cell) string {
-	return signed(c.Interval.Lower) + ", " + signed(c.Interval.Upper)
+	return fromTo(c.Interval.Lower, c.Interval.Upper)
 }
 
 // experiment says what the run's experiment has found.
@@ -210,7 +210,7 @@ func experiment(d *reading) []finding {
 
 // toBase is the interval of the change from the base to an arm, which has one.
 func toBase(a prober.Compared) string {
-	return fmt.Sprintf("%s, %s", signed(a.ToBase.Lower-1), signed(a.ToBase.Upper-1))
+	return fromTo(a.ToBase.Lower-1, a.ToBase.Upper-1)
 }
 
 // tooFew says whether an arm has too few valid steps to be held against the base.
